@@ -1,0 +1,1 @@
+"""The ways a person or a program meets portward."""

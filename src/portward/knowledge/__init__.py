@@ -1,0 +1,1 @@
+"""What is known about services, roles and ports, as one TOML file each, and their loader."""

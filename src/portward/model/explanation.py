@@ -1,0 +1,19 @@
+"""The answer to ``portward explain``."""
+
+from msgspec import Struct
+
+
+class Section(Struct, frozen=True):
+    """A heading and what stands under it; a line that starts with "- " is a list item."""
+
+    heading: str
+    lines: tuple[str, ...]
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """What is known about a port, a service, a role, a check or a finding."""
+
+    topic: str
+    """What was asked, in its full name: "137/udp", "service telnet", "check open-not-allowed"."""
+    summary: str
+    sections: tuple[Section, ...]

@@ -1,0 +1,23 @@
+"""Failure is data: the value that stands where a fact could not be learned."""
+
+from typing import TypeAlias, TypeVar
+
+from msgspec import Struct
+
+
+class Unknown(Struct, frozen=True, tag="unknown", tag_field="kind"):
+    """A fact that could not be learned, and why.
+
+    It is never the same as "none": ``None`` means that portward looked and there is nothing.
+    """
+
+    reason: str
+    """One short clause that ends a sentence: "needs root", "no nft on this machine"."""
+
+
+T = TypeVar("T")
+Maybe: TypeAlias = T | Unknown
+"""A fact of type T, or the reason why it is not known."""
+
+NEEDS_ROOT = Unknown("needs root")
+NOT_SURVEYED = Unknown("not surveyed by this command")

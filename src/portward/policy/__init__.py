@@ -1,0 +1,1 @@
+"""Roles, profile and exceptions become one resolved policy; pure."""
