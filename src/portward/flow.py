@@ -1,1 +1,135 @@
-"""The product on one page."""
+"""The product on one page: survey -> judge, as short functions that the faces call.
+
+Rooms are imported where they are used, so that a command pays at start-up only for itself.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portward.model.case import Case
+from portward.model.errors import PolicyError, PortwardError, SnapshotError
+from portward.model.host import Snapshot
+from portward.model.policy import Policy
+from portward.model.status import Exposure
+from portward.model.unknown import Unknown
+
+if TYPE_CHECKING:
+    from portward.model.finding import Audit
+    from portward.model.service import Catalogue
+    from portward.policy.guess import Guess
+
+POLICY_FILE = Path("/etc/portward/policy.toml")
+MAX_POLICY_BYTES = 1 << 20
+
+
+# --- survey: what is open --------------------------------------------------------------------
+
+
+def survey(root: Path | None = None) -> Snapshot:
+    """Look at everything on this machine, or in the tree of an image that does not run."""
+    from portward.survey import gather
+
+    return gather.image(root) if root else gather.everything()
+
+
+def survey_ports() -> Snapshot:
+    """Look at the open ports of this machine and whose they are; nothing else."""
+    from portward.survey import gather
+
+    return gather.ports()
+
+
+def read_snapshot(file: Path) -> Snapshot:
+    """Read a snapshot that was saved earlier, or elsewhere."""
+    from portward.model import snapshots
+
+    return snapshots.decode(_read(file, snapshots.MAX_BYTES, SnapshotError), str(file))
+
+
+# --- judge: what should change ---------------------------------------------------------------
+
+
+def case(
+    snapshot: Snapshot, *, day: date, policy_file: Path | None = None, roles: tuple[str, ...] = ()
+) -> Case:
+    """Join a snapshot with the policy: the named file, the named roles, or the best guess."""
+    from portward.knowledge import catalogue
+    from portward.knowledge.recognise import recognise
+    from portward.policy.verdict import verdict
+    from portward.reach.bound import reach
+
+    known = catalogue.load()
+    policy = _policy(snapshot, known, policy_file, roles)
+    exposures = []
+    listeners = () if isinstance(snapshot.listeners, Unknown) else snapshot.listeners
+    for listener in listeners:
+        recognition = recognise(listener, known)
+        reached = reach(listener, snapshot)
+        decision, allowance = verdict(listener, recognition, reached, policy, day)
+        exposures.append(
+            Exposure(
+                listener=listener,
+                recognition=recognition,
+                reach=reached,
+                verdict=decision,
+                allowance=allowance,
+            )
+        )
+    return Case(
+        snapshot=snapshot, policy=policy, catalogue=known, exposures=tuple(exposures), day=day
+    )
+
+
+def audit(judged: Case) -> "Audit":
+    """Run every check."""
+    from portward.checks import judge
+
+    return judge(judged)
+
+
+def guess(snapshot: Snapshot) -> "Guess":
+    """Propose roles from what runs on a machine."""
+    from portward.knowledge import catalogue
+    from portward.policy.guess import guess as propose
+
+    return propose(snapshot, catalogue.load())
+
+
+def read_policy(file: Path, known: "Catalogue") -> Policy:
+    """Read and resolve a policy file; PolicyError says where it is wrong."""
+    from portward.policy.file import parse
+
+    data = _read(file, MAX_POLICY_BYTES, PolicyError)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PolicyError("is not UTF-8 text", where=f"{file}:{line}") from None
+    return parse(text, str(file), known)
+
+
+def _policy(
+    snapshot: Snapshot, known: "Catalogue", file: Path | None, roles: tuple[str, ...]
+) -> Policy:
+    if roles:
+        from portward.policy.resolve import resolve
+
+        return resolve(roles, catalogue=known)
+    if file is not None or POLICY_FILE.exists():
+        return read_policy(file or POLICY_FILE, known)
+    from portward.policy.guess import guess as propose
+    from portward.policy.resolve import recognised
+
+    return recognised(propose(snapshot, known), known)
+
+
+def _read(file: Path, limit: int, error: type[PortwardError]) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as failure:
+        raise error(f"cannot be read: {failure.strerror}", where=str(file)) from None
+    if len(data) > limit:
+        raise error(f"larger than {limit >> 10} KiB", where=str(file))
+    return data

@@ -45,7 +45,7 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The line to write for this host only; {address} stands for the address."""
 
 
-class Service(Struct, frozen=True, kw_only=True):
+class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One service: a protocol that programs speak on ports of their own."""
 
     name: str
@@ -80,7 +80,7 @@ class Need(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: str
 
 
-class Role(Struct, frozen=True, kw_only=True):
+class Role(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a machine is for: the services it needs, and nothing else is allowed."""
 
     name: str
@@ -93,6 +93,8 @@ class Role(Struct, frozen=True, kw_only=True):
     """Its interfaces may take IPv6 router advertisements."""
     captures: bool = False
     """Raw and packet sockets are its business (monitoring, routing daemons)."""
+    units: tuple[str, ...] = ()
+    """systemd units that show the role where they run, for roles that open no port of their own."""
 
 
 class BackdoorPort(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
