@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401 - the builders pass on any field of the types that they build
 """Short ways to write the values that tests judge: a listener, a snapshot, a case.
 
 Every default is a healthy, quiet Debian 12 server on which nothing is wrong, so a test names

@@ -1,0 +1,107 @@
+"""Open port that no role needs.
+
+Why it matters
+    Every open port is a program that strangers can talk to. A port that the machine's role does
+    not need gives nothing back for that risk: the next fault in the program behind it, or a weak
+    password, is a way in that nobody would miss if it were closed.
+
+How it is found
+    All TCP, UDP, SCTP and DCCP sockets that take packets nobody asked for are compared with what
+    the roles and exceptions of the policy allow. All ports of one owner (a unit, a line of inetd,
+    a container, else a program) are one finding. Ports that only this host can reach are the
+    business of the check local-only. Where a firewall stands before the port and portward cannot
+    say what it lets through, the finding is made with less confidence.
+
+Remedy
+    Stop and disable the unit, remove the package, or comment out the line of inetd. If the port
+    is needed after all, add the role that needs it or an exception with a reason to the policy.
+
+False positives
+    A UDP socket with a random port may belong to a client that waits for an answer; such a socket
+    of an unknown service is only reported as information. Behind a firewall that blocks the port
+    the service is needless, but nobody can reach it.
+"""
+
+from collections.abc import Iterator
+
+from portward.advice.closing import close
+from portward.advice.groups import EPHEMERAL_FIRST, Group, grouped
+from portward.advice.matters import is_needless_wildcard, is_published
+from portward.model.case import Case
+from portward.model.finding import Confidence, Finding, Severity
+from portward.model.host import HOST
+from portward.model.net import Protocol
+from portward.model.service import Audience, Encryption, Service
+from portward.model.status import Exposure, Scope
+
+ID = "open-not-allowed"
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield one finding for each owner of ports that are open beyond this host and not allowed."""
+    for group in grouped(one for one in case.exposures if _is_open(one, case)):
+        yield Finding(
+            check=ID,
+            subject=group.subject,
+            severity=_severity(group),
+            confidence=Confidence.LIKELY if group.scope == Scope.UNKNOWN else Confidence.CERTAIN,
+            title=f"{group.name} {_reached(group)}, and no role needs it",
+            why=group.service.risk if group.service else _UNKNOWN_SERVICE,
+            evidence=group.evidence,
+            remedy=close(group, case),
+            listener=group.first,
+        )
+
+
+_UNKNOWN_SERVICE = (
+    "The catalogue does not know this program: whatever it does for those who connect, it was not"
+    " asked for by any role of this machine."
+)
+
+
+def _is_open(exposure: Exposure, case: Case) -> bool:
+    listener = exposure.listener
+    return (
+        exposure.allowance is None
+        and exposure.reach.scope not in {Scope.NOBODY, Scope.HOST}
+        and listener.namespace == HOST
+        and listener.protocol not in {Protocol.RAW, Protocol.PACKET}
+        and not (exposure.recognition and exposure.recognition.service.essential)
+        and not is_published(listener, case.snapshot)
+        and not is_needless_wildcard(exposure)
+    )
+
+
+def _reached(group: Group) -> str:
+    if group.scope == Scope.EVERYONE:
+        return "is open to everyone"
+    if group.scope == Scope.NETWORKS:
+        networks = dict.fromkeys(net for one in group.exposures for net in one.reach.networks)
+        return f"is open to {', '.join(networks)}"
+    return "is listening (whether the firewall lets others in is not known)"
+
+
+def _severity(group: Group) -> Severity:
+    """Judge by who should reach the service at all; one step less where only networks can."""
+    service = group.service
+    if service is None:
+        level = Severity.INFO if _may_be_client(group) else Severity.MEDIUM
+    elif service.audience == Audience.NOBODY:
+        level = Severity.CRITICAL if _gives_passwords_away(service) else Severity.HIGH
+    elif service.audience == Audience.HOST or _gives_passwords_away(service):
+        level = Severity.HIGH
+    else:
+        level = Severity.MEDIUM
+    narrower = group.scope == Scope.NETWORKS and level != Severity.INFO
+    return list(Severity)[min(level.rank + narrower, Severity.LOW.rank)] if narrower else level
+
+
+def _gives_passwords_away(service: Service) -> bool:
+    return service.encryption == Encryption.NONE and "passwords" in service.secrets
+
+
+def _may_be_client(group: Group) -> bool:
+    return all(
+        one.listener.protocol == Protocol.UDP and one.listener.port >= EPHEMERAL_FIRST
+        for one in group.exposures
+    )
