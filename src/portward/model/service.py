@@ -67,6 +67,8 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Part of every machine's own housekeeping (DHCP client, resolver stub)."""
     debian: Distribution = Distribution()
     fedora: Distribution = Distribution()
+    upstream: Distribution = Distribution()
+    """Names that only packages of the makers themselves have, on any distribution."""
     bind: tuple[Bind, ...] = ()
 
 
