@@ -1,0 +1,149 @@
+"""Tell which service of the catalogue a listener is, and by what; pure.
+
+Strong signs go before weak ones: what inetd says, the unit, the package, the program, and only
+where none of these is known to the catalogue the number of the port. A unit, package or program
+may belong to several services (samba, dovecot, exim); then the port decides between them.
+"""
+
+import re
+from collections.abc import Iterable
+
+from portward.model.host import InetdLine, Kernel, Listener, Process
+from portward.model.net import Ports, Protocol
+from portward.model.service import Catalogue, Service
+from portward.model.status import Basis, Recognition
+
+Key = tuple[Protocol, int]
+Signs = list[tuple[Basis, list[Service]]]
+
+_VERSION = re.compile(r"[-0-9.]+$")
+_INTERPRETERS = frozenset(
+    ["python", "pypy", "perl", "ruby", "node", "nodejs", "java", "php", "mono", "dotnet", "lua"]
+    + ["luajit", "tclsh", "guile", "beam.smp", "bash", "sh", "dash", "ksh", "zsh", "busybox"]
+)
+_INSTANCE = re.compile(r"@[^.]*\.")
+
+
+class _Tables:
+    """The services of a catalogue by each of their signs."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.units: dict[str, list[Service]] = {}
+        self.packages: dict[str, list[Service]] = {}
+        self.programs: dict[str, list[Service]] = {}
+        self.ports: dict[Key, Service] = {}
+        self.ranges: list[tuple[Ports, Service]] = []
+        for service in catalogue.services.values():
+            for names in (service.debian, service.fedora):
+                _add(self.units, names.units, service)
+                _add(self.packages, names.packages, service)
+            _add(self.programs, service.programs, service)
+            for ports in service.ports:
+                if ports.first == ports.last:
+                    self.ports.setdefault((ports.protocol, ports.first), service)
+                else:
+                    self.ranges.append((ports, service))
+        self.ranges.sort(key=lambda item: item[0].last - item[0].first)
+
+    def at(self, key: Key) -> Service | None:
+        """Return the service that has a port for its own: alone before in the narrowest range."""
+        for ports, service in self.ranges if key not in self.ports else ():
+            if key in ports:
+                return service
+        return self.ports.get(key)
+
+
+_last: list[_Tables] = []
+"""The tables of the catalogue that was asked for last: one is all that a run has."""
+
+
+def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
+    """Return the service that a listener is; None where nothing in the catalogue fits."""
+    if not _last or _last[0].catalogue is not catalogue:
+        _last[:] = [_Tables(catalogue)]
+    tables = _last[0]
+    key = (listener.protocol, listener.port)
+    signs = _signs(listener, tables)
+    for basis, services in signs:
+        for service in services:
+            if _has(service, key):
+                return Recognition(service=service, basis=basis, usual_port=True)
+    program = next((services for basis, services in signs if basis == Basis.PROGRAM), [])
+    for basis, services in signs:
+        # A package or unit of several services says nothing of a port that none of them has,
+        # unless the program does.
+        likely = [service for service in services if service in program] or services
+        if len(likely) == 1 or (likely and basis != Basis.PACKAGE):
+            return Recognition(service=_nearest(likely, key), basis=basis, usual_port=False)
+    guess = tables.at(key)
+    if guess is None:
+        return None
+    return Recognition(service=guess, basis=Basis.PORT, usual_port=True)
+
+
+def is_interpreter(exe: str) -> bool:
+    """Say whether a program runs other programs' code, so that its name tells nothing."""
+    name = exe.rpartition("/")[2]
+    return name in _INTERPRETERS or _VERSION.sub("", name) in _INTERPRETERS
+
+
+def _signs(listener: Listener, tables: _Tables) -> Signs:
+    """Return what the listener may be by each sign, from strong to weak."""
+    if listener.inetd is not None:
+        return [(Basis.INETD, _of_inetd(listener.inetd, tables))]
+    holder = listener.process
+    if isinstance(holder, Kernel):
+        named = tables.catalogue.services.get(holder.name)
+        services = tables.programs.get(holder.name, [named] if named else [])
+        return [(Basis.KERNEL, services)]
+    signs: Signs = []
+    units = [unit for unit in (listener.unit, listener.activates) if isinstance(unit, str)]
+    of_units = [service for unit in units for service in tables.units.get(_template(unit), [])]
+    signs.append((Basis.UNIT, of_units))
+    if any(unit.endswith(".socket") for unit in units):
+        return signs  # systemd holds the port; its own package and program say nothing
+    if isinstance(listener.package, str):
+        signs.append((Basis.PACKAGE, tables.packages.get(listener.package, [])))
+    if isinstance(holder, Process) and isinstance(holder.exe, str):
+        signs.append((Basis.PROGRAM, _of_program(holder.exe, tables)))
+    return signs
+
+
+def _of_inetd(line: InetdLine, tables: _Tables) -> list[Service]:
+    """Return what a line of inetd may be: by its package, its program, its own name."""
+    package = tables.packages.get(line.package, []) if isinstance(line.package, str) else []
+    named = tables.catalogue.services.get(line.service)
+    return package or _of_program(line.program, tables) or ([named] if named else [])
+
+
+def _of_program(path: str, tables: _Tables) -> list[Service]:
+    return [] if is_interpreter(path) else tables.programs.get(path.rpartition("/")[2], [])
+
+
+def _template(unit: str) -> str:
+    """Return the template of an instance: postgresql@.service for postgresql@15-main.service."""
+    return _INSTANCE.sub("@.", unit, count=1) if "@" in unit else unit
+
+
+def _add(table: dict[str, list[Service]], names: Iterable[str], service: Service) -> None:
+    for name in names:
+        known = table.setdefault(name, [])
+        if not known or known[-1] is not service:
+            known.append(service)
+
+
+def _has(service: Service, key: Key) -> bool:
+    return any(key in ports for ports in service.ports)
+
+
+def _nearest(services: list[Service], key: Key) -> Service:
+    """Choose between services that all have other ports.
+
+    8443 is nearer to 443 than to 80; what is near to none is the daemon's housekeeping.
+    """
+    for service in services:
+        for ports in service.ports:
+            if ports.protocol == key[0] and str(key[1]).endswith(str(ports.first)):
+                return service
+    return next((service for service in services if service.essential), services[0])
