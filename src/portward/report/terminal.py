@@ -1,0 +1,69 @@
+"""The screen of a person: coloured by exposure and severity where the terminal has colour."""
+
+from io import StringIO
+
+from portward.model.case import Case
+from portward.model.explanation import Explanation
+from portward.model.finding import Audit
+from portward.report import Look, plain
+from portward.report.screen import Screen, Tone
+from portward.report.screen import audit as audit_screen
+from portward.report.screen import explain as explain_screen
+from portward.report.screen import status as status_screen
+from portward.report.screen.layout import ASCII_MARKS, UNICODE_MARKS, lines
+
+STYLES = {
+    Tone.PLAIN: "",
+    Tone.TITLE: "bold",
+    Tone.QUIET: "dim",
+    Tone.COMMAND: "cyan",
+    Tone.EXPOSED: "bold red",
+    Tone.PARTLY: "yellow",
+    Tone.ALLOWED: "green",
+    Tone.LOCAL: "dim",
+    Tone.UNKNOWN: "magenta",
+    Tone.CRITICAL: "bold white on red",
+    Tone.HIGH: "bold red",
+    Tone.MEDIUM: "bold yellow",
+    Tone.LOW: "bold blue",
+    Tone.INFO: "dim",
+}
+"""In the sixteen colours that a person has chosen for the terminal."""
+
+
+def status(case: Case, look: Look) -> str:
+    """Write what is open."""
+    return _paint(status_screen.status(case), look) if look.colour else plain.status(case, look)
+
+
+def audit(audit: Audit, look: Look) -> str:
+    """Write what is wrong."""
+    return _paint(audit_screen.audit(audit), look) if look.colour else plain.audit(audit, look)
+
+
+def explain(explanation: Explanation, look: Look) -> str:
+    """Write what is known."""
+    if not look.colour:
+        return plain.explain(explanation, look)
+    return _paint(explain_screen.explain(explanation), look)
+
+
+def _paint(screen: Screen, look: Look) -> str:
+    # Only here, so that a pipe does not pay for it: the import takes longer than a survey.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(
+        file=StringIO(),
+        force_terminal=True,
+        color_system="standard",
+        width=look.width,
+        no_color=False,
+    )
+    with console.capture() as capture:
+        for line in lines(screen, look.width, UNICODE_MARKS if look.unicode else ASCII_MARKS):
+            text = Text.assemble(*((part, STYLES[tone]) for part, tone in line))
+            text.rstrip()
+            # The lines are broken already, and a command to copy must stay in one piece.
+            console.print(text, soft_wrap=True)
+    return capture.get()
