@@ -16,10 +16,9 @@ from portward.model.status import Basis, Recognition
 Key = tuple[Protocol, int]
 Signs = list[tuple[Basis, list[Service]]]
 
-_VERSION = re.compile(r"[-0-9.]+$")
-_INTERPRETERS = frozenset(
-    ["python", "pypy", "perl", "ruby", "node", "nodejs", "java", "php", "mono", "dotnet", "lua"]
-    + ["luajit", "tclsh", "guile", "beam.smp", "bash", "sh", "dash", "ksh", "zsh", "busybox"]
+_INTERPRETER = re.compile(
+    "(?:python|pypy|perl|ruby|node|nodejs|java|php|mono|dotnet|lua|luajit|tclsh|guile"
+    r"|beam\.smp|bash|sh|dash|ksh|zsh|busybox)[-0-9.]*"
 )
 _INSTANCE = re.compile(r"@[^.]*\.")
 
@@ -35,10 +34,11 @@ class _Tables:
         self.ports: dict[Key, Service] = {}
         self.ranges: list[tuple[Ports, Service]] = []
         for service in catalogue.services.values():
-            for names in (service.debian, service.fedora):
+            for names in (service.debian, service.fedora, service.upstream):
                 _add(self.units, names.units, service)
                 _add(self.packages, names.packages, service)
-            _add(self.programs, service.programs, service)
+            programs = [name for name in service.programs if not is_interpreter(name)]
+            _add(self.programs, programs, service)
             for ports in service.ports:
                 if ports.first == ports.last:
                     self.ports.setdefault((ports.protocol, ports.first), service)
@@ -84,8 +84,7 @@ def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
 
 def is_interpreter(exe: str) -> bool:
     """Say whether a program runs other programs' code, so that its name tells nothing."""
-    name = exe.rpartition("/")[2]
-    return name in _INTERPRETERS or _VERSION.sub("", name) in _INTERPRETERS
+    return _INTERPRETER.fullmatch(exe.rpartition("/")[2]) is not None
 
 
 def _signs(listener: Listener, tables: _Tables) -> Signs:
@@ -118,7 +117,7 @@ def _of_inetd(line: InetdLine, tables: _Tables) -> list[Service]:
 
 
 def _of_program(path: str, tables: _Tables) -> list[Service]:
-    return [] if is_interpreter(path) else tables.programs.get(path.rpartition("/")[2], [])
+    return tables.programs.get(path.rpartition("/")[2], [])
 
 
 def _template(unit: str) -> str:

@@ -26,6 +26,19 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _UNKNOWN_KEY = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
 _MISSING_KEY = re.compile(r"^Object missing required field `(.*)`$")
 _BAD_WORD = re.compile(r"^Invalid enum value '(.*)'$", re.DOTALL)
+_WRONG_TYPE = re.compile(r"^Expected `(.*)`, got `(.*)`$")
+_TYPES = {
+    "array": "a list",
+    "bool": "true or false",
+    "date": "a date without quotes like 2026-12-31",
+    "datetime": "a date with a time",
+    "float": "a number",
+    "int": "a number",
+    "object": "a table",
+    "str": "text in quotes",
+    "time": "a time",
+}
+"""What people call the types of TOML."""
 
 
 class Document:
@@ -77,6 +90,10 @@ class Document:
             return self.fault(path, f'the key "{missing[1]}" is missing')
         if bad := _BAD_WORD.match(what):
             return self.fault(path, f'unknown word "{bad[1]}"', did_you_mean(bad[1], words))
+        if wrong := _WRONG_TYPE.match(what):
+            wanted, got = (_type_names(part) for part in wrong.groups())
+            mend = f"write [[{spell(path)}]]" if (wanted, got) == ("a list", "a table") else ""
+            return self.fault(path, f"must be {wanted}, not {got}", mend)
         return self.fault(path, what[:1].lower() + what[1:].replace("`", ""))
 
     def _syntax(self, wrong: Exception) -> PortwardError:
@@ -93,6 +110,11 @@ def spell(path: Path) -> str:
     """Write a path as a person reads it: ``allow[0].from``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+def _type_names(part: str) -> str:
+    """Say the types of msgspec's message in people's words."""
+    return " or ".join(_TYPES.get(one, one) for one in part.split(" | ") if one != "null")
 
 
 def _statements(text: str) -> Iterator[tuple[int, dict[str, Any], str]]:
