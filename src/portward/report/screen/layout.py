@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 from portward.report.screen import (
     Block,
@@ -129,7 +129,15 @@ def wrap(spans: Spans, width: int) -> list[list[Span]]:
             if rest:
                 result[-1].append((rest, tone))
                 room -= cells(rest)
-    return result if result[-1] else result[:-1]
+    return [_joined(line) for line in result if line]
+
+
+def _joined(line: list[Span]) -> list[Span]:
+    """Join neighbours of the same tone."""
+    return [
+        ("".join(text for text, _ in group), tone)
+        for tone, group in groupby(line, key=lambda span: span[1])
+    ]
 
 
 def _cut(text: str, width: int) -> str:
