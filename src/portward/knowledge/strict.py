@@ -92,7 +92,11 @@ class Document:
             return self.fault(path, f'unknown word "{bad[1]}"', did_you_mean(bad[1], words))
         if wrong := _WRONG_TYPE.match(what):
             wanted, got = (_type_names(part) for part in wrong.groups())
-            mend = f"write [[{spell(path)}]]" if (wanted, got) == ("a list", "a table") else ""
+            mend = (
+                f"write [[{spell(path)}]]"
+                if (wanted, got, len(path)) == ("a list", "a table", 1)
+                else ""
+            )
             return self.fault(path, f"must be {wanted}, not {got}", mend)
         return self.fault(path, what[:1].lower() + what[1:].replace("`", ""))
 

@@ -65,6 +65,8 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """File names of the programs that speak it, without directory."""
     essential: bool = False
     """Part of every machine's own housekeeping (DHCP client, resolver stub)."""
+    dynamic: bool = False
+    """It also opens ports that the system chooses (ONC RPC, mDNS queries)."""
     debian: Distribution = Distribution()
     fedora: Distribution = Distribution()
     upstream: Distribution = Distribution()
