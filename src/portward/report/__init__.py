@@ -6,8 +6,10 @@ returns the whole text. What several formats share lives in the packages ``scree
 person sees, as data) and ``views`` (what a program reads, as types).
 """
 
-import pkgutil
+from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 from msgspec import Struct
 
@@ -32,21 +34,28 @@ class Look(Struct, frozen=True, kw_only=True):
 
 def formats(document: str) -> list[str]:
     """List the formats that can render a document: "status", "audit" or "explain"."""
-    return [name for name in _names() if hasattr(import_module(f"{__name__}.{name}"), document)]
+    import pkgutil  # noqa: PLC0415 - slow to import, and only a question or an error needs it
+
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return [name for name in names if _writer(name, document)]
 
 
 def render(name: str, document: Case | Audit | Explanation, look: Look) -> str:
     """Write a document in a format; raise UsageError where there is no such format for it."""
     kind = _KINDS[type(document)]
-    writer = getattr(import_module(f"{__name__}.{name}"), kind, None) if name in _names() else None
-    if writer is None:
+    writer = _writer(name, kind)
+    if not writer:
         known = ", ".join(formats(kind))
         raise UsageError(f'{kind} has no format "{name}"', mend=f"choose from: {known}")
-    return str(writer(document, look))
+    return writer(document, look)
 
 
 _KINDS: dict[type, str] = {Case: "status", Audit: "audit", Explanation: "explain"}
 
 
-def _names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+def _writer(name: str, kind: str) -> Callable[[Any, Look], str] | None:
+    """Find the function of a format; packages are what formats share, and none themselves."""
+    where = f"{__name__}.{name}"
+    if not name.isidentifier() or not (found := find_spec(where)):
+        return None
+    return None if found.submodule_search_locations else getattr(import_module(where), kind, None)

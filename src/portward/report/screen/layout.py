@@ -1,7 +1,7 @@
 """From a screen to lines of a given width."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby, zip_longest
 
 from portward.report.screen import (
@@ -152,12 +152,15 @@ def _cut(text: str, width: int) -> str:
 
 def _table(table: Table, width: int, marks: dict[Tone, str]) -> Iterator[list[Span]]:
     shown = fit(table, width - GAP)
+    # Most tables are plain ASCII, where counting is free.
+    ascii_only = all("".join(row.cells).isascii() for row in table.rows)
+    measure: Callable[[str], int] = len if ascii_only else cells
     titles = tuple(column.title for column in table.columns)
     yield _line(("", Tone.PLAIN), titles, [Tone.QUIET] * len(titles), shown)
     for row in table.rows:
         tones = [_cell_tone(row, toned=column.toned) for column in table.columns]
         mark = (marks.get(row.tone, ""), row.tone)
-        if all(cells(row.cells[index]) <= wide for index, wide in shown):
+        if all(measure(row.cells[index]) <= wide for index, wide in shown):
             yield _line(mark, row.cells, tones, shown)
             continue
         wrapped = [
