@@ -45,6 +45,7 @@ class _Tables:
                 else:
                     self.ranges.append((ports, service))
         self.ranges.sort(key=lambda item: item[0].last - item[0].first)
+        self.seen: dict[tuple[object, ...], Signs] = {}
 
     def at(self, key: Key) -> Service | None:
         """Return the service that has a port for its own: alone before in the narrowest range."""
@@ -67,8 +68,9 @@ def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
     signs = _signs(listener, tables)
     for basis, services in signs:
         for service in services:
-            if _has(service, key):
-                return Recognition(service=service, basis=basis, usual_port=True)
+            for ports in service.ports:
+                if key in ports:
+                    return Recognition(service=service, basis=basis, usual_port=True)
     program = next((services for basis, services in signs if basis == Basis.PROGRAM), [])
     for basis, services in signs:
         # A package or unit of several services says nothing of a port that none of them has,
@@ -96,17 +98,28 @@ def _signs(listener: Listener, tables: _Tables) -> Signs:
         named = tables.catalogue.services.get(holder.name)
         services = tables.programs.get(holder.name, [named] if named else [])
         return [(Basis.KERNEL, services)]
-    signs: Signs = []
+    exe = holder.exe if isinstance(holder, Process) and isinstance(holder.exe, str) else ""
+    looks = (listener.unit, listener.activates, listener.package, exe)
+    if looks not in tables.seen:  # the workers of one program all look the same
+        tables.seen[looks] = _of_looks(listener, exe, tables)
+    return tables.seen[looks]
+
+
+def _of_looks(listener: Listener, exe: str, tables: _Tables) -> Signs:
+    """Return what a listener may be by its unit, its package and its program."""
     units = [unit for unit in (listener.unit, listener.activates) if isinstance(unit, str)]
     of_units = [service for unit in units for service in tables.units.get(_template(unit), [])]
-    signs.append((Basis.UNIT, of_units))
     if any(unit.endswith(".socket") for unit in units):
-        return signs  # systemd holds the port; its own package and program say nothing
-    if isinstance(listener.package, str):
-        signs.append((Basis.PACKAGE, tables.packages.get(listener.package, [])))
-    if isinstance(holder, Process) and isinstance(holder.exe, str):
-        signs.append((Basis.PROGRAM, _of_program(holder.exe, tables)))
-    return signs
+        return [(Basis.UNIT, of_units)]  # systemd holds it: its own package and program say nothing
+    of_package = (
+        tables.packages.get(listener.package) if isinstance(listener.package, str) else None
+    )
+    signs = [
+        (Basis.UNIT, of_units),
+        (Basis.PACKAGE, of_package or []),
+        (Basis.PROGRAM, _of_program(exe, tables)),
+    ]
+    return [sign for sign in signs if sign[1]]
 
 
 def _of_inetd(line: InetdLine, tables: _Tables) -> list[Service]:
@@ -130,10 +143,6 @@ def _add(table: dict[str, list[Service]], names: Iterable[str], service: Service
         known = table.setdefault(name, [])
         if not known or known[-1] is not service:
             known.append(service)
-
-
-def _has(service: Service, key: Key) -> bool:
-    return any(key in ports for ports in service.ports)
 
 
 def _nearest(services: list[Service], key: Key) -> Service:

@@ -62,7 +62,7 @@ class Ports(Struct, frozen=True, order=True):
 
     def __contains__(self, port: tuple[Protocol, int]) -> bool:
         """Say whether (protocol, port) lies in the range."""
-        return port[0] == self.protocol and self.first <= port[1] <= self.last
+        return self.first <= port[1] <= self.last and port[0] == self.protocol
 
     def __str__(self) -> str:
         """Write it the way parse() reads it."""
