@@ -228,27 +228,27 @@ def _enabled(
     root: Path, tool: Tool, units: unit_tree.UnitTree, installed: list[str]
 ) -> tuple[Maybe[bool], list[str]]:
     """Say whether a boot would start it, and why."""
-    why: list[str] = []
-    if tool.switch is not None:
-        try:
-            value = assignments(read_text(root, tool.switch.file)).get(tool.switch.name, "")
-        except FileNotFoundError:
-            return False, []
-        except OSError as error:
-            return Unknown(f"{tool.switch.file}: {error.strerror}"), []
-        setting = f"{tool.switch.file}: {tool.switch.name}={value}"
-        if value.lower() != tool.switch.on:
-            return False, [setting]
-        why.append(setting)
+    switched, why = _switched(root, tool.switch) if tool.switch else (True, [])
+    if switched is not True:
+        return switched, why
     for unit in installed:
         wanted = units.wanted.get(unit, [])
         if wanted and canonical(root, units.files[unit]) != "/dev/null":
             return True, [*why, f"{wanted[0]}/{unit}"]
-    if installed:
-        return False, [f"{installed[0]} is not enabled"]
     if tool.units:
+        return False, [f"{unit} is not enabled" for unit in installed[:1]]
+    return Unknown("it has no unit of its own"), why
+
+
+def _switched(root: Path, switch: Switch) -> tuple[Maybe[bool], list[str]]:
+    """Say whether the tool's own setting lets it start, and what it reads."""
+    try:
+        value = assignments(read_text(root, switch.file)).get(switch.name, "")
+    except FileNotFoundError:
         return False, []
-    return Unknown("it has no unit of its own"), []
+    except OSError as error:
+        return Unknown(f"{switch.file}: {error.strerror}"), []
+    return value.lower() == switch.on, [f"{switch.file}: {switch.name}={value}"]
 
 
 def _nftables(texts: list[str], chains: Maybe[frozenset[Chain]]) -> tuple[Maybe[bool], list[str]]:
