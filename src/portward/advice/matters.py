@@ -1,13 +1,30 @@
 """Which check an exposure is the matter of, so that one fault is reported once."""
 
+from portward.model.case import Case
 from portward.model.host import HOST, Listener, Process, Snapshot
-from portward.model.net import is_wildcard
+from portward.model.net import Protocol, is_wildcard
+from portward.model.policy import Allowance
 from portward.model.service import Audience
-from portward.model.status import Exposure, Scope
+from portward.model.status import Basis, Exposure, Scope
 from portward.model.unknown import Unknown
 
 _PROXIES = {"docker-proxy", "rootlessport", "slirp4netns", "pasta", "pasta.avx2"}
 """Programs with which container engines hold a published port on the host."""
+
+
+def is_exposed(exposure: Exposure) -> bool:
+    """Say whether others than this host may reach a port of the host's own network."""
+    return (
+        exposure.listener.namespace == HOST
+        and exposure.reach.scope not in {Scope.NOBODY, Scope.HOST}
+        and exposure.listener.protocol not in {Protocol.RAW, Protocol.PACKET}
+    )
+
+
+def is_housekeeping(exposure: Exposure) -> bool:
+    """Say whether it surely is a service that every machine has, such as the DHCP client."""
+    known = exposure.recognition
+    return known is not None and known.service.essential and known.basis != Basis.PORT
 
 
 def is_published(listener: Listener, snapshot: Snapshot) -> bool:
@@ -29,11 +46,22 @@ def is_published(listener: Listener, snapshot: Snapshot) -> bool:
 
 def is_needless_wildcard(exposure: Exposure) -> bool:
     """Say whether it listens on all addresses although only this host has a use for it."""
-    if exposure.listener.namespace != HOST or not is_wildcard(exposure.listener.address):
-        return False
-    if exposure.reach.scope in {Scope.NOBODY, Scope.HOST}:
+    if not is_exposed(exposure) or not is_wildcard(exposure.listener.address):
         return False
     if exposure.allowance:
         return exposure.allowance.sources.audience == Audience.HOST
     service = exposure.recognition.service if exposure.recognition else None
-    return service is not None and service.audience == Audience.HOST and not service.essential
+    return (
+        service is not None and service.audience == Audience.HOST and not is_housekeeping(exposure)
+    )
+
+
+def meant_for_another(exposure: Exposure, case: Case) -> Allowance | None:
+    """Return the allowance that opens the port for a program that surely is not its holder."""
+    process = exposure.listener.process
+    if exposure.allowance or not isinstance(process, Process) or not isinstance(process.exe, str):
+        return None
+    key = (exposure.listener.protocol, exposure.listener.port)
+    named = (one for one in case.policy.allowances if any(key in ports for ports in one.ports))
+    running = (one for one in named if one.program and (one.until is None or case.day <= one.until))
+    return next(running, None)

@@ -26,10 +26,16 @@ from collections.abc import Iterator
 
 from portward.advice.closing import close
 from portward.advice.groups import EPHEMERAL_FIRST, Group, grouped
-from portward.advice.matters import is_needless_wildcard, is_published
+from portward.advice.matters import (
+    is_exposed,
+    is_housekeeping,
+    is_needless_wildcard,
+    is_published,
+    meant_for_another,
+)
+from portward.advice.undecided import unless_known
 from portward.model.case import Case
-from portward.model.finding import Confidence, Finding, Severity
-from portward.model.host import HOST
+from portward.model.finding import Confidence, Finding, Severity, Undecided
 from portward.model.net import Protocol
 from portward.model.service import Audience, Encryption, Service
 from portward.model.status import Exposure, Scope
@@ -37,9 +43,10 @@ from portward.model.status import Exposure, Scope
 ID = "open-not-allowed"
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Case) -> Iterator[Finding | Undecided]:
     """Yield one finding for each owner of ports that are open beyond this host and not allowed."""
-    for group in grouped(one for one in case.exposures if _is_open(one, case)):
+    yield from unless_known(ID, "open ports", case.snapshot.listeners, case.snapshot)
+    for group in grouped(one for one in case.exposures if _is_mine(one, case)):
         yield Finding(
             check=ID,
             subject=group.subject,
@@ -59,16 +66,14 @@ _UNKNOWN_SERVICE = (
 )
 
 
-def _is_open(exposure: Exposure, case: Case) -> bool:
-    listener = exposure.listener
+def _is_mine(exposure: Exposure, case: Case) -> bool:
     return (
-        exposure.allowance is None
-        and exposure.reach.scope not in {Scope.NOBODY, Scope.HOST}
-        and listener.namespace == HOST
-        and listener.protocol not in {Protocol.RAW, Protocol.PACKET}
-        and not (exposure.recognition and exposure.recognition.service.essential)
-        and not is_published(listener, case.snapshot)
+        is_exposed(exposure)
+        and exposure.allowance is None
+        and not is_housekeeping(exposure)
+        and not is_published(exposure.listener, case.snapshot)
         and not is_needless_wildcard(exposure)
+        and not meant_for_another(exposure, case)
     )
 
 
