@@ -14,7 +14,9 @@ from portward.model.service import Catalogue, Service
 from portward.model.status import Basis, Recognition
 
 Key = tuple[Protocol, int]
-Signs = list[tuple[Basis, list[Service]]]
+Sign = tuple[Basis, list[Service]]
+Signs = tuple[list[Sign], Sign | None]
+"""What a listener may be by each sign, from strong to weak; and what it is on a port of none."""
 
 _INTERPRETER = re.compile(
     "(?:python|pypy|perl|ruby|node|nodejs|java|php|mono|dotnet|lua|luajit|tclsh|guile"
@@ -65,19 +67,15 @@ def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
         _last[:] = [_Tables(catalogue)]
     tables = _last[0]
     key = (listener.protocol, listener.port)
-    signs = _signs(listener, tables)
+    signs, elsewhere = _signs(listener, tables)
     for basis, services in signs:
         for service in services:
             for ports in service.ports:
                 if key in ports:
                     return Recognition(service=service, basis=basis, usual_port=True)
-    program = next((services for basis, services in signs if basis == Basis.PROGRAM), [])
-    for basis, services in signs:
-        # A package or unit of several services says nothing of a port that none of them has,
-        # unless the program does.
-        likely = [service for service in services if service in program] or services
-        if len(likely) == 1 or (likely and basis != Basis.PACKAGE):
-            return Recognition(service=_nearest(likely, key), basis=basis, usual_port=False)
+    if elsewhere is not None:
+        basis, services = elsewhere
+        return Recognition(service=_nearest(services, key), basis=basis, usual_port=False)
     guess = tables.at(key)
     if guess is None:
         return None
@@ -90,14 +88,14 @@ def is_interpreter(exe: str) -> bool:
 
 
 def _signs(listener: Listener, tables: _Tables) -> Signs:
-    """Return what the listener may be by each sign, from strong to weak."""
+    """Return what a listener may be by everything but its port."""
     if listener.inetd is not None:
-        return [(Basis.INETD, _of_inetd(listener.inetd, tables))]
+        return _weigh([(Basis.INETD, _of_inetd(listener.inetd, tables))])
     holder = listener.process
     if isinstance(holder, Kernel):
         named = tables.catalogue.services.get(holder.name)
         services = tables.programs.get(holder.name, [named] if named else [])
-        return [(Basis.KERNEL, services)]
+        return _weigh([(Basis.KERNEL, services)])
     exe = holder.exe if isinstance(holder, Process) and isinstance(holder.exe, str) else ""
     looks = (listener.unit, listener.activates, listener.package, exe)
     if looks not in tables.seen:  # the workers of one program all look the same
@@ -110,16 +108,33 @@ def _of_looks(listener: Listener, exe: str, tables: _Tables) -> Signs:
     units = [unit for unit in (listener.unit, listener.activates) if isinstance(unit, str)]
     of_units = [service for unit in units for service in tables.units.get(_template(unit), [])]
     if any(unit.endswith(".socket") for unit in units):
-        return [(Basis.UNIT, of_units)]  # systemd holds it: its own package and program say nothing
+        # systemd holds the port: its own package and program say nothing.
+        return _weigh([(Basis.UNIT, of_units)])
     of_package = (
         tables.packages.get(listener.package) if isinstance(listener.package, str) else None
     )
-    signs = [
-        (Basis.UNIT, of_units),
-        (Basis.PACKAGE, of_package or []),
-        (Basis.PROGRAM, _of_program(exe, tables)),
+    return _weigh(
+        [
+            (Basis.UNIT, of_units),
+            (Basis.PACKAGE, of_package or []),
+            (Basis.PROGRAM, _of_program(exe, tables)),
+        ]
+    )
+
+
+def _weigh(signs: list[Sign]) -> Signs:
+    """Choose the sign that counts where the port is none of the usual ones.
+
+    A package of several services says nothing then, unless the program narrows it to one.
+    """
+    program = [
+        service for basis, services in signs if basis == Basis.PROGRAM for service in services
     ]
-    return [sign for sign in signs if sign[1]]
+    for basis, services in signs:
+        likely = [service for service in services if service in program] or services
+        if len(likely) == 1 or (likely and basis != Basis.PACKAGE):
+            return signs, (basis, likely)
+    return signs, None
 
 
 def _of_inetd(line: InetdLine, tables: _Tables) -> list[Service]:
@@ -150,7 +165,7 @@ def _nearest(services: list[Service], key: Key) -> Service:
 
     8443 is nearer to 443 than to 80; what is near to none is the daemon's housekeeping.
     """
-    for service in services:
+    for service in services if len(services) > 1 else ():
         for ports in service.ports:
             if ports.protocol == key[0] and str(key[1]).endswith(str(ports.first)):
                 return service
