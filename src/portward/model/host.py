@@ -98,15 +98,23 @@ class Listener(Fact, frozen=True, kw_only=True):
     process: Process | Kernel | Maybe[None]
     """None: portward looked everywhere and nobody holds it."""
     unit: Maybe[str | None]
-    """systemd unit: "nginx.service", or the .socket unit when PID 1 holds the port."""
+    """systemd unit: "nginx.service"; the .socket unit where a systemd manager holds the port,
+    also while the service that got it from there holds it too (then process is the service's).
+
+    In a container: the unit of the container's own systemd.
+    """
     unit_user: str | None = None
     """Set for a unit of a user's own manager."""
     activates: str | None = None
     """The unit that the .socket unit starts on the first connection."""
     inetd: InetdLine | None = None
     package: Maybe[str | None]
+    """Of the program; of the .socket unit's file where systemd itself is the program."""
     container: Maybe[str | None]
-    """Name of the container it lives in, as in Snapshot.containers."""
+    """Name of the container it lives in, as in Snapshot.containers.
+
+    For a docker-proxy, which lives on the host: the container that it opens the port for.
+    """
 
 
 class Namespace(Fact, frozen=True, kw_only=True):

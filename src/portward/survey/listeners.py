@@ -178,6 +178,8 @@ class _Holders:
         self, space: Inhabited, one: Socket, kernel: dict[str, dict[kernel_sockets.Port, str]]
     ) -> Held:
         """Say everything about the holder of one socket."""
+        if one.inode in self._owned.filtered:
+            one = one._replace(filtered=True)
         pids = self._owned.holders.get(one.inode, ())
         place = self._places.get(one.cgroup or 0)
         if isinstance(place, Place) and place.manager and len(pids) > 1:

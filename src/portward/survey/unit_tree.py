@@ -1,5 +1,8 @@
 """Finds unit files where systemd looks for them, for a running machine and for an image."""
 
+# ruff: noqa: PTH115, PTH116 - hundreds of calls
+import os
+import stat
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +32,7 @@ _USER = (
     "/usr/lib/systemd/user",
     "/lib/systemd/user",
 )
+_VENDOR = ("/usr/", "/lib/")
 MAX_UNITS = 20_000
 MAX_UNIT_BYTES = 1 << 20
 
@@ -78,6 +82,56 @@ class UnitTree:
             path = self.files.get(general)
         return path
 
+    def target(self, name: str) -> str | None:
+        """Return what a unit's file links to, as written; None where it is no link."""
+        path = self.files.get(name)
+        return _link(self.root, path) if path else None
+
+    def masked(self, name: str) -> bool:
+        """Say whether a unit is forbidden to start: a link to /dev/null or an empty file."""
+        path = self.files.get(name)
+        if path is None:
+            return False
+        if _link(self.root, path) == "/dev/null":
+            return True
+        try:
+            facts = os.stat(files.locate(self.root, path))
+        except OSError:
+            return False
+        return stat.S_ISREG(facts.st_mode) and facts.st_size == 0
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """Other names of units, each with the name of the file that it links to."""
+        found = {}
+        for name, path in self.files.items():
+            target = _link(self.root, path)
+            end = target.rpartition("/")[2] if target else name
+            if end != name and end.rpartition(".")[2] == name.rpartition(".")[2]:
+                found[name] = end
+        return found
+
+    @cached_property
+    def enabled_by(self) -> dict[str, list[str]]:
+        """Unit to the links that an administrator or a package's script made to start it.
+
+        Links that come with the system itself (below /usr) are part of a static unit.
+        """
+        found = {
+            name: [f"{directory}/{name}" for directory in directories]
+            for name, directories in self.wanted.items()
+        }
+        for instance in self.wanted:
+            if general := template(instance):
+                found.setdefault(general, []).extend(found[instance])
+        for alias, name in self.aliases.items():
+            found.setdefault(name, []).append(self.files[alias])
+        return {
+            name: made
+            for name, links in found.items()
+            if (made := [link for link in links if not link.startswith(_VENDOR)])
+        }
+
     def settings(self, name: str) -> Settings:
         """Read a unit with its drop-ins; what cannot be read counts as empty."""
         path = self.file(name)
@@ -111,3 +165,12 @@ def system(root: Path) -> UnitTree:
 def user(root: Path, home: str | None = None) -> UnitTree:
     """Return the tree of users' managers: of every user, or of one with this home."""
     return UnitTree(root, (f"{home}/.config/systemd/user", *_USER) if home else _USER)
+
+
+def _link(root: Path, path: str) -> str | None:
+    """Read a symbolic link itself: only the directories before it are followed."""
+    directory, _, name = path.rpartition("/")
+    try:
+        return files.decoded(os.readlink(f"{files.locate(root, directory)}/{name}".encode()))
+    except OSError:
+        return None
