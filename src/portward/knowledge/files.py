@@ -1,5 +1,6 @@
 """Decode the TOML files of the catalogue; pure."""
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePath
@@ -21,6 +22,9 @@ from portward.model.service import (
     Role,
     Service,
 )
+
+
+_NAME = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 class _Backdoors(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +82,8 @@ def _role(document: Document, name: str) -> Role:
 
 def _set_name(document: Document, name: str) -> None:
     """Give a service or role the name of its file."""
+    if not _NAME.fullmatch(name):
+        raise document.fault((), f'"{name}" is no name', "use small letters, digits and dashes")
     if "name" in document.values:
         raise document.fault(("name",), "the name is the file's", "leave the key out")
     document.values["name"] = name

@@ -14,6 +14,15 @@ PRIVATE = "private"
 EVERY_ROLE = "every role"
 """Origin of the allowances for housekeeping: they are for those services, not for their ports."""
 
+MEANING = {
+    Profile.SERVER: "the roles' needs as they are",
+    Profile.HOME: "nobody from the internet: what a role has for anyone is for private networks",
+    Profile.WORK: "as home, and private networks are only those named under [networks]",
+    Profile.PUBLIC: "strangers all around: nothing from outside but what [[allow]] says",
+    Profile.ISOLATED: "nothing from outside, whatever roles and [[allow]] say",
+}
+"""What each profile makes of the roles, in one clause."""
+
 _WIDEST = {
     Profile.SERVER: Audience.ANYONE,
     Profile.HOME: Audience.PRIVATE,

@@ -1,0 +1,151 @@
+"""Propose roles for a machine from what runs on it; pure.
+
+Conservative: as few roles as explain what others can reach, the narrower of two that explain the
+same, and none for a service that every second role has (SSH, a node exporter) or that nothing but
+the number of its port speaks for. What is left is named, for a person to close or to allow.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from portward.knowledge.recognise import recognise
+from portward.model.host import Listener, Snapshot
+from portward.model.net import is_loopback
+from portward.model.service import Audience, Catalogue, Role
+from portward.model.status import Basis, Recognition
+from portward.model.unknown import Unknown
+from portward.model.words import where
+
+NOTHING = "isolated"
+"""The role of a machine on which nothing listens for others."""
+
+
+class GuessedRole(Struct, frozen=True, kw_only=True):
+    """A role that a machine seems to have."""
+
+    role: str
+    reasons: tuple[str, ...]
+    """What was seen, each a sentence."""
+
+
+class Unexplained(Struct, frozen=True, kw_only=True):
+    """An open port that none of the guessed roles needs."""
+
+    listener: Listener
+    recognition: Recognition | None
+
+
+class Guess(Struct, frozen=True, kw_only=True):
+    """The roles that a machine seems to have, and what they leave unexplained."""
+
+    roles: tuple[GuessedRole, ...]
+    unexplained: tuple[Unexplained, ...]
+    gaps: tuple[str, ...]
+    """What could not be seen, each a sentence: the guess may miss something."""
+
+
+def guess(snapshot: Snapshot, catalogue: Catalogue) -> Guess:
+    """Propose roles for the machine of a snapshot; the same snapshot gives the same roles."""
+    gaps: list[str] = []
+    if isinstance(snapshot.listeners, Unknown):
+        gaps.append(f"The open ports are not known: {snapshot.listeners.reason}.")
+    if isinstance(snapshot.units, Unknown):
+        gaps.append(f"The units are not known: {snapshot.units.reason}.")
+    found = list(_reachable(snapshot, catalogue))
+    seen: dict[str, list[str]] = {}
+    for listener, recognition in found:
+        if recognition is not None and recognition.basis != Basis.PORT:
+            title = recognition.service.title
+            seen.setdefault(recognition.service.name, []).append(f"{title} on {where(listener)}.")
+    guessed = list(_by_units(snapshot, catalogue))
+    guessed += _by_services(seen, [catalogue.roles[one.role] for one in guessed], catalogue)
+    if not found and not guessed and not gaps:
+        guessed = [GuessedRole(role=NOTHING, reasons=("Nothing listens for other machines.",))]
+    explained = set().union(*(_offers(catalogue.roles[one.role]) for one in guessed))
+    return Guess(
+        roles=tuple(guessed),
+        unexplained=tuple(
+            Unexplained(listener=listener, recognition=recognition)
+            for listener, recognition in found
+            if recognition is None or recognition.service.name not in explained
+        ),
+        gaps=tuple(gaps),
+    )
+
+
+def _reachable(
+    snapshot: Snapshot, catalogue: Catalogue
+) -> Iterator[tuple[Listener, Recognition | None]]:
+    """Yield what listens on an address that others can send to, without mere housekeeping."""
+    for listener in () if isinstance(snapshot.listeners, Unknown) else snapshot.listeners:
+        recognition = recognise(listener, catalogue)
+        if not is_loopback(listener.address) and not (
+            recognition and recognition.service.essential
+        ):
+            yield listener, recognition
+
+
+def _by_units(snapshot: Snapshot, catalogue: Catalogue) -> Iterator[GuessedRole]:
+    """Yield the roles that a running unit shows."""
+    units = () if isinstance(snapshot.units, Unknown) else snapshot.units
+    active = {unit.name for unit in units if unit.active == "active"}
+    for role in catalogue.roles.values():
+        running = [unit for unit in role.units if unit in active]
+        if running:
+            reasons = tuple(f"{unit} is running." for unit in running)
+            yield GuessedRole(role=role.name, reasons=reasons)
+
+
+def _by_services(
+    seen: dict[str, list[str]], known: list[Role], catalogue: Catalogue
+) -> Iterator[GuessedRole]:
+    """Yield the roles that explain the services seen, the one that explains most first."""
+    marks = _marks(catalogue)
+    left = set(seen).difference(*(_offers(role) for role in known))
+    while True:
+        fitting = [role for role in catalogue.roles.values() if left & marks[role.name]]
+        if not fitting:
+            return
+        best = min(fitting, key=lambda role: _rank(role, left))
+        services = sorted(left & _offers(best).keys())
+        reasons = tuple(reason for service in services for reason in seen[service])
+        yield GuessedRole(role=best.name, reasons=reasons)
+        left -= set(services)
+
+
+def _rank(role: Role, left: set[str]) -> tuple[int, int, int, int, str]:
+    """Order roles: explains most, by services it cannot be without, narrowest, simplest."""
+    offers = _offers(role)
+    explained = left & offers.keys()
+    required = sum(need.service in left and not need.optional for need in role.needs)
+    width = sum(list(Audience).index(offers[service]) for service in explained)
+    return -len(explained), -required, width, len(role.needs), role.name
+
+
+def _offers(role: Role) -> dict[str, Audience]:
+    """Return the services that a role has for other machines, and for whom."""
+    return {
+        need.service: need.audience
+        for need in role.needs
+        if need.audience in {Audience.PRIVATE, Audience.ANYONE}
+    }
+
+
+def _marks(catalogue: Catalogue) -> dict[str, set[str]]:
+    """Return for each role the services by which it is known.
+
+    What it requires; or, where it requires nothing, what no other role requires and not every
+    second role has.
+    """
+    roles = catalogue.roles.values()
+    required = {
+        role.name: {need.service for need in role.needs if not need.optional} for role in roles
+    }
+    all_required = set().union(*required.values())
+    offered = [service for role in roles for service in _offers(role)]
+    common = {service for service in offered if 2 * offered.count(service) > len(roles)}
+    return {
+        role.name: required[role.name] or _offers(role).keys() - all_required - common
+        for role in roles
+    }
