@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from portward.checks import checks
-from portward.model.finding import Audit, Confidence, Evidence, Finding, Severity, Suppressed
+from portward.model.finding import Audit, Evidence, Finding, Severity, Suppressed
 from portward.model.words import where
 from portward.report import Look
 
@@ -23,19 +23,6 @@ _LEVELS = {
     Severity.MEDIUM: "warning",
     Severity.LOW: "note",
     Severity.INFO: "note",
-}
-_SCORES = {
-    Severity.CRITICAL: "9.5",
-    Severity.HIGH: "8.0",
-    Severity.MEDIUM: "5.5",
-    Severity.LOW: "2.0",
-    Severity.INFO: "0.0",
-}
-"""In the bands of CVSS, the scale that readers of ``security-severity`` expect."""
-_PRECISIONS = {
-    Confidence.CERTAIN: "very-high",
-    Confidence.LIKELY: "high",
-    Confidence.POSSIBLE: "medium",
 }
 _FILE_AND_LINE = re.compile(r"(/[^\0]*?)(?::(\d+))?")
 
@@ -130,8 +117,6 @@ def _result(finding: Finding, rules: dict[str, int], audit: Audit) -> _Json:
             "id": finding.id,
             "severity": str(finding.severity),
             "confidence": str(finding.confidence),
-            "precision": _PRECISIONS[finding.confidence],
-            "security-severity": _SCORES[finding.severity],
             "evidence": [
                 f"{one.text} [{one.where}]" if one.where else one.text for one in finding.evidence
             ],

@@ -28,7 +28,7 @@ def audit(audit: Audit) -> Screen:
     notes = [finding for finding in audit.findings if finding.severity == Severity.INFO]
     groups = (
         head(audit.case),
-        _summary(audit, faults, notes),
+        (Paragraph((verdict(audit), (" ".join(["", *remarks(audit)]), Tone.PLAIN))),),
         *map(_finding, sorted(faults, key=lambda finding: finding.severity.rank)),
         _notes(notes),
         _undecided(audit.undecided),
@@ -59,18 +59,19 @@ def verdict(audit: Audit) -> Span:
     return "Nothing to close.", Tone.ALLOWED
 
 
-def _summary(audit: Audit, faults: list[Finding], notes: list[Finding]) -> tuple[Block, ...]:
-    rest = []
-    if not faults and not audit.undecided:
-        rest.append(f"{plural(len(audit.checks), 'check')} passed.")
+def remarks(audit: Audit) -> list[str]:
+    """Say what else there is, a short sentence each."""
+    notes = sum(finding.severity == Severity.INFO for finding in audit.findings)
+    sentences = []
+    if len(audit.findings) == notes and not audit.undecided:
+        sentences.append(f"{plural(len(audit.checks), 'check')} passed.")
     if notes:
-        rest.append(f"{plural(len(notes), 'note')} below.")
+        sentences.append(f"{plural(notes, 'note')} below.")
     if audit.suppressed:
-        rest.append(f"{len(audit.suppressed)} suppressed by the policy.")
+        sentences.append(f"{len(audit.suppressed)} suppressed by the policy.")
     if audit.undecided:
-        rest.append(f"{len(audit.undecided)} could not be judged.")
-    words, tone = verdict(audit)
-    return (Paragraph(((words, tone), (" ".join(["", *rest]), Tone.PLAIN))),)
+        sentences.append(f"{len(audit.undecided)} could not be judged.")
+    return sentences
 
 
 def _finding(finding: Finding) -> tuple[Block, ...]:

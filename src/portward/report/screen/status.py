@@ -11,6 +11,7 @@ from portward.report.screen import (
     Paragraph,
     Row,
     Screen,
+    Span,
     Spans,
     Table,
     Tone,
@@ -42,22 +43,37 @@ _SCOPE_WORDS = {
 
 def status(case: Case) -> Screen:
     """Show what is open, to whom, and whether it may be."""
-    listeners = case.snapshot.listeners
-    if isinstance(listeners, Unknown):
-        reason = printable(listeners.reason)
-        count: Block = Paragraph(((f"The open ports are unknown: {reason}.", Tone.UNKNOWN),))
-        return _screen((*head(case), count), gaps(case))
     rows = open_ports(case)
-    top = (*head(case), Paragraph(((_count(rows), Tone.PLAIN),)))
-    table = (Table(COLUMNS, tuple(map(_row, rows))),) if rows else ()
-    return _screen(top, _headlines(rows), table, _unknown_reach(case), gaps(case), _next(rows))
-
-
-def _screen(*groups: tuple[Block, ...]) -> Screen:
+    groups: Screen = [
+        (*head(case), Paragraph(((_count(case, rows), Tone.PLAIN),))),
+        _headlines(rows),
+        (Table(COLUMNS, tuple(map(_row, rows))),) if rows else (),
+        _unknown_reach(case),
+        gaps(case),
+        _next(rows),
+    ]
     return [group for group in groups if group]
 
 
-def _count(rows: list[OpenPort]) -> str:
+def count(case: Case) -> str:
+    """Say how many ports are open, and to whom."""
+    return _count(case, open_ports(case))
+
+
+def verdict(case: Case) -> Span:
+    """Say the worst in one sentence."""
+    if isinstance(case.snapshot.listeners, Unknown):
+        return "The open ports could not be listed.", Tone.UNKNOWN
+    headlines = _headlines(open_ports(case))
+    if not headlines:
+        return "No port is open.", Tone.ALLOWED
+    spans = headlines[0].spans
+    return "".join(text for text, _ in spans), spans[0][1]
+
+
+def _count(case: Case, rows: list[OpenPort]) -> str:
+    if isinstance(case.snapshot.listeners, Unknown):
+        return f"The open ports are unknown: {printable(case.snapshot.listeners.reason)}."
     total = sum(row.size for row in rows)
     if not total:
         return "No port is open."
@@ -66,29 +82,28 @@ def _count(rows: list[OpenPort]) -> str:
     return f"{plural(total, 'port')} open: {', '.join(parts)}."
 
 
-def _headlines(rows: list[OpenPort]) -> tuple[Block, ...]:
+_HEADLINES = (
+    (Tone.EXPOSED, Verdict.NOT_ALLOWED, "open to everyone and not allowed"),
+    (Tone.PARTLY, Verdict.NOT_ALLOWED, "open to some networks and not allowed"),
+    (Tone.UNKNOWN, Verdict.NOT_ALLOWED, "not allowed, reach unknown"),
+    (Tone.UNKNOWN, Verdict.UNKNOWN, "not judged"),
+)
+_ALL_WELL = "Nothing is open to others that the policy does not allow."
+
+
+def _headlines(rows: list[OpenPort]) -> tuple[Paragraph, ...]:
     """Say in one line each what a person must know in two seconds."""
-    exposed = [row for row in rows if row.tone == Tone.EXPOSED]
-    partly = [row for row in rows if row.tone == Tone.PARTLY]
-    unclear = [row for row in rows if row.tone == Tone.UNKNOWN]
-    unreached = [row for row in unclear if row.verdict == Verdict.NOT_ALLOWED]
-    unjudged = [row for row in unclear if row.verdict == Verdict.UNKNOWN]
-    lines: list[Block] = []
-    if exposed:
-        lines.append(_headline(exposed, "open to everyone and not allowed", Tone.EXPOSED))
-    if partly:
-        lines.append(_headline(partly, "open to some networks and not allowed", Tone.PARTLY))
-    if unreached:
-        lines.append(_headline(unreached, "not allowed, reach unknown", Tone.UNKNOWN))
-    if unjudged:
-        lines.append(_headline(unjudged, "not judged", Tone.UNKNOWN))
+    lines = []
+    for tone, verdict, words in _HEADLINES:
+        named = [row for row in rows if (row.tone, row.verdict) == (tone, verdict)]
+        if named:
+            lines.append(_headline(named, words, tone))
     if not lines and rows:
-        good = "Nothing is open to others that the role does not allow."
-        lines.append(Paragraph(((good, Tone.ALLOWED),)))
+        lines.append(Paragraph(((_ALL_WELL, Tone.ALLOWED),)))
     return tuple(lines)
 
 
-def _headline(rows: list[OpenPort], words: str, tone: Tone) -> Block:
+def _headline(rows: list[OpenPort], words: str, tone: Tone) -> Paragraph:
     total = sum(row.size for row in rows)
     named = [f"{row.ports} {row.service}".removesuffix(" -") for row in rows[:_NAMED]]
     if len(rows) > _NAMED:
