@@ -23,7 +23,6 @@ from portward.model.service import (
     Service,
 )
 
-
 _NAME = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from portward.knowledge.recognise import recognise
+from portward.model.errors import PolicyError
 from portward.model.host import Snapshot
 from portward.model.net import Ports, is_loopback
 from portward.model.policy import Profile
@@ -61,6 +62,8 @@ def render(
     that there is not.
     """
     chosen = [find_role(name, catalogue) for name in dict.fromkeys(roles)]
+    if not chosen:
+        raise PolicyError("a policy needs a role", mend='a machine for nothing is "isolated"')
     prefixes = list(dict.fromkeys(prefix(text) for text in admin))
     needs = "\n".join(line for role in chosen for line in _needs(role, catalogue))
     return "".join(
@@ -71,7 +74,7 @@ def render(
             f'profile = "{profile}"\n',
             _NETWORKS,
             f"admin = {_list(prefixes)}\n" if prefixes else '# admin = ["203.0.113.0/24"]\n',
-            *_ssh(chosen, bool(prefixes), _ssh_ports(snapshot, catalogue)),
+            *_ssh(chosen, prefixes, _ssh_ports(snapshot, catalogue)),
             _EXCEPTIONS,
         ]
     )
@@ -103,26 +106,24 @@ def _ssh_ports(snapshot: Snapshot | None, catalogue: Catalogue) -> list[Ports]:
     return sorted(found) if unusual else []
 
 
-def _ssh(roles: list[Role], named: bool, ports: list[Ports]) -> Iterator[str]:
+def _ssh(roles: list[Role], admin: list[str], ports: list[Ports]) -> Iterator[str]:
     """Yield the [[allow]] tables for administration, as comments where a person must choose."""
     by_role = any(need.service == _SSH for role in roles for need in role.needs)
-    if named:
+    if admin:
         yield "\n# SSH for administration.\n"
     elif by_role:
-        yield "\n# SSH for administration: the roles let private networks in. To let in others, or fewer,\n"
-        yield '# say here whom: "any" lets the whole internet try its passwords and keys.\n'
+        yield "\n# SSH for administration: the roles let private networks in. For others, or\n"
+        yield '# fewer, say here whom; "any" lets the whole internet try passwords and keys.\n'
     else:
         yield "\n# SSH for administration: no role needs it. To allow it, say here for whom.\n"
-    if ports and (named or by_role):
-        yield "# It listens on this port here; what is not the usual port must be named.\n"
-    active = named or bool(by_role and ports)
+    if ports and (admin or by_role):
+        yield "# It does not listen on its usual port here, so the port must be named.\n"
+    active = bool(admin or (by_role and ports))
     mark = "" if active else "# "
-    for port in ports or [None]:
-        yield f"{mark}[[allow]]\n"
-        yield f'{mark}service = "{_SSH}"\n'
-        if port is not None:
-            yield f'{mark}port = "{port}"\n'
-        yield f'{mark}from = "{"admin" if named or not active else "private"}"\n'
+    for line in [f'port = "{port}"\n' for port in ports] or [""]:
+        yield f'{mark}[[allow]]\n{mark}service = "{_SSH}"\n'
+        yield f"{mark}{line}" if line else ""
+        yield f'{mark}from = "{"admin" if admin or not active else "private"}"\n'
         yield f'{mark}reason = "administration"\n'
 
 
