@@ -1,0 +1,183 @@
+"""Which processes hold which sockets.
+
+The kernel's own table of open files, read by a BPF iterator, tells it for all sockets at once.
+Where BPF cannot be used, the links below /proc/PID/fd tell it, as far as we may read them.
+"""
+
+# ruff: noqa: PTH115, PTH116, PTH208 - called for thousands of processes, pathlib is slow
+import contextlib
+import itertools
+import os
+import re
+import struct
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from portward.bpf import loader
+from portward.survey import files
+
+# struct holder of owners.bpf.c: start of the process, process, inode, whether it has a filter
+_HOLDER = struct.Struct("=QIIII")
+# struct place: process, thread, descriptor, network namespace
+_PLACE = struct.Struct("=IIII")
+
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
+_SOCKET = re.compile(rb"socket:\[(\d+)\]")
+_RING = "anon_inode:[io_uring]"
+_FDINFO_BYTES = 1 << 22
+
+
+class Owners(NamedTuple):
+    """The holders of sockets, and how much that says."""
+
+    by: str
+    """"bpf" or "proc"."""
+    holders: dict[int, tuple[int, ...]]
+    """Inode of a socket -> the processes that hold it, the oldest first.
+
+    A walk of /proc ends when it has found one holder for each socket, so some may be missing.
+    """
+    complete: bool
+    """Nobody is hidden: an inode that is not among the holders is held by no process."""
+    gaps: tuple[str, ...]
+    """What could not be seen, in sentences."""
+    filtered: frozenset[int] = frozenset()
+    """Inodes of sockets of any kind with a filter attached; only BPF tells."""
+
+
+def owners(wanted: Collection[int]) -> Owners:
+    """Find the processes that hold the sockets with the wanted inodes."""
+    try:
+        return _by_bpf(frozenset(wanted))
+    except loader.UnavailableError as error:
+        return by_proc(frozenset(wanted), str(error))
+
+
+def _by_bpf(wanted: frozenset[int]) -> Owners:
+    """Ask the kernel; UnavailableError where BPF cannot be used."""
+    found: dict[int, set[tuple[int, int]]] = {}
+    filtered = set()
+    for started, process, inode, has_filter, _ in _HOLDER.iter_unpack(
+        loader.records("owners", "holders")
+    ):
+        if inode in wanted:
+            found.setdefault(inode, set()).add((started, process))
+            if has_filter:
+                filtered.add(inode)
+    holders = {
+        inode: tuple(dict.fromkeys(process for _, process in sorted(everyone)))
+        for inode, everyone in found.items()
+    }
+    if missing := wanted - holders.keys():
+        rings = _PLACE.iter_unpack(loader.records("owners", "rings"))
+        places = ((pid, _fdinfo(pid, thread, number)) for pid, thread, number, _ in rings)
+        holders |= _registered(places, missing)
+    hidden = None if wanted <= holders.keys() else _hidden()
+    gaps = () if hidden is None else (hidden,)
+    return Owners("bpf", holders, hidden is None, gaps, frozenset(filtered))
+
+
+def _hidden() -> str | None:
+    """Say why a socket without a holder may have one nevertheless; None: it has none."""
+    if os.geteuid():
+        return "Owners of sockets of other users are unknown: needs root."
+    try:
+        if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PID_NAMESPACE:
+            return "Processes outside of our PID namespace are hidden, so some owners are unknown."
+        for pid in _numbers("/proc"):
+            # Asks for the same right as a look at its files (ptrace_may_access()).
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return "Some owners of sockets are unknown: a process hides its files even from root."
+    return None
+
+
+def by_proc(wanted: frozenset[int], why: str) -> Owners:
+    """Walk /proc/PID/fd until every wanted inode is found; why says why BPF was not used."""
+    walk = _Walk(wanted)
+    pids = sorted(_numbers("/proc"))
+    # Nearly all sockets are in the table that the first thread of a process has; a thread with
+    # a table of its own, or whose first thread has ended, is looked at when one is missing.
+    tables = itertools.chain(
+        ((pid, pid) for pid in pids),
+        ((pid, thread) for pid in pids for thread in _numbers(f"/proc/{pid}/task")),
+    )
+    for pid, thread in tables:
+        if not walk.missing:
+            break
+        walk.look(pid, thread)
+    holders = walk.holders
+    if walk.missing:
+        holders |= _registered(walk.rings, walk.missing)
+    gaps = [f"Owners of sockets were looked up in /proc and not with BPF: {why}."]
+    hidden = None if wanted <= holders.keys() else _hidden()
+    if hidden:
+        gaps.append(hidden)
+    return Owners("proc", holders, complete=hidden is None, gaps=tuple(gaps))
+
+
+class _Walk:
+    """What a walk over the descriptor tables of processes has seen so far."""
+
+    def __init__(self, wanted: frozenset[int]) -> None:
+        self.missing = set(wanted)
+        self.holders: dict[int, tuple[int, ...]] = {}
+        self.rings: list[tuple[int, str]] = []
+        self._links = {f"socket:[{inode}]": inode for inode in wanted}
+
+    def look(self, pid: int, thread: int) -> None:
+        """Look through the table of one thread."""
+        try:
+            table = os.open(f"/proc/{pid}/task/{thread}/fd", os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return  # it has ended meanwhile, or hides from us, as _hidden() will find
+        try:
+            for number in os.listdir(table):
+                with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                    self._file(pid, thread, number, os.readlink(number, dir_fd=table))
+        except OSError:
+            pass
+        finally:
+            os.close(table)
+
+    def _file(self, pid: int, thread: int, number: str, link: str) -> None:
+        inode = self._links.get(link)
+        if inode is not None:
+            self.missing.discard(inode)
+            holders = self.holders.get(inode, ())
+            if pid not in holders:
+                self.holders[inode] = (*holders, pid)
+        elif link == _RING:
+            self.rings.append((pid, _fdinfo(pid, thread, number)))
+
+
+def _numbers(folder: str) -> list[int]:
+    """Name the processes or threads in a folder of /proc."""
+    try:
+        return [int(name) for name in os.listdir(folder) if name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _fdinfo(pid: int, thread: int, number: int | str) -> str:
+    return f"/proc/{pid}/task/{thread}/fdinfo/{number}"
+
+
+def _registered(
+    rings: Iterable[tuple[int, str]], missing: Collection[int]
+) -> dict[int, tuple[int, ...]]:
+    """Find sockets among the files registered with io_urings, as their fdinfo lists them."""
+    holders: dict[int, tuple[int, ...]] = {}
+    for pid, place in rings:
+        try:
+            lines = files.read(Path("/"), place, _FDINFO_BYTES)
+        except OSError:
+            continue
+        for link in _SOCKET.finditer(lines):
+            inode = int(link[1])
+            known = holders.get(inode, ())
+            if inode in missing and pid not in known:
+                holders[inode] = (*known, pid)
+    return holders
