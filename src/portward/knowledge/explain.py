@@ -60,7 +60,7 @@ def port(text: str, catalogue: Catalogue, port_names: Mapping[str, str]) -> Expl
         *(Section(_heading(service), tuple(_facts(service, catalogue))) for service in services),
         _list("Name in /etc/services", names),
         _list(
-            "Weak hint (low confidence): default port of these too; the number alone proves nothing",
+            "Weak hint (low confidence; the number alone proves nothing): also default of",
             hints,
         ),
     ]

@@ -139,10 +139,11 @@ def _allow(
         raise document.fault(
             (*path, "program"), "is no full path", 'write it like "/usr/sbin/nginx"'
         )
-    ports = catalogue.services[allow.service].ports if allow.service else ()
+    service = catalogue.services[allow.service] if allow.service is not None else None
+    ports = service.ports if service else ()
     if allow.port is not None:
         ports = (_port(document, (*path, "port"), allow.port),)
-    if not ports:
+    if not ports and not (service and service.dynamic):
         raise document.fault((*path, "service"), "has no port of its own", 'add "port"')
     return Allowance(
         service=allow.service,
