@@ -242,7 +242,8 @@ int rings(struct bpf_iter__task_file *context)
 		return 0;
 	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != ANON_INODE_FS_MAGIC)
 		return 0;
-	BPF_CORE_READ_STR_INTO(&name, file, f_path.dentry, d_name.name);
+	bpf_probe_read_kernel_str(name, sizeof(name),
+				  BPF_CORE_READ(file, f_path.dentry, d_name.name));
 	for (unsigned int i = 0; i < sizeof(ring); i++)
 		if (name[i] != ring[i])
 			return 0;
