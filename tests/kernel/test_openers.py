@@ -362,33 +362,20 @@ wait()
         assert owners(frozenset({inode})).holders == {inode: (pid,)}
 
 
-def test_a_namespace_that_only_a_descriptor_keeps() -> None:
-    code = """
+@pytest.mark.parametrize("held", ["None", "open('/proc/thread-self/ns/net')"])
+def test_a_namespace_that_only_open_files_keep_is_said_to_be_missed(held: str) -> None:
+    code = f"""
 def work():
     global made, held, space
     space = enter_new()
-    made, held = server(), open("/proc/thread-self/ns/net")
-in_thread(work).join()
-say(made, space=space)
-wait()
-"""
-    with opener(ENTER + code) as (_, said):
-        (space,) = [one for one in namespaces()[0] if one.inode == said["space"]]
-        assert [one.inode for one in inside(space, sockets)[0]] == said["inodes"]
-
-
-def test_a_namespace_that_only_a_socket_keeps_is_said_to_be_missed() -> None:
-    code = """
-def work():
-    global made, space
-    space = enter_new()
-    made = server()
+    made, held = server(), {held}
 in_thread(work).join()
 say(made, space=space)
 wait()
 """
     with opener(ENTER + code) as (pid, said):
-        found, gaps = namespaces()
-        assert said["space"] not in {one.inode for one in found}
+        assert said["space"] not in {one.inode for one in namespaces()[0]}
+        gaps = _by_bpf(frozenset()).gaps
         (gap,) = [gap for gap in gaps if f"net:[{said['space']}]" in gap]
         assert f"process {pid} " in gap
+        assert _by_bpf(frozenset(said["inodes"])).holders == {said["inodes"][0]: (pid,)}

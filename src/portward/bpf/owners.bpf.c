@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Which process holds which socket, and who keeps which network namespace alive, read by the
-// kernel itself in one pass over its own tables. Linux 5.11 or newer (bpf_sock_from_file).
+// Which process holds which socket, and which task lives in which network namespace, read by
+// the kernel itself in one pass over its own tables. Linux 5.11 or newer (bpf_sock_from_file).
 //
 // The programs are iterators: they run only while somebody reads their file, write fixed
 // records, and change nothing. The kernel shows them the tasks of the reader's PID namespace.
@@ -32,9 +32,9 @@ typedef __u32 __wsum;
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
 #define SS_UNCONNECTED 1
+#define TCP_CLOSE 7
 #define TCP_LISTEN 10
 #define ANON_INODE_FS_MAGIC 0x09041934
-#define NSFS_MAGIC 0x6e736673
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -53,6 +53,7 @@ typedef struct {
 struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	__u16 skc_num;
 	possible_net_t skc_net;
 };
 
@@ -162,6 +163,7 @@ static __always_inline struct sock *listener(struct file *file)
 	struct socket *socket = (struct socket *)bpf_sock_from_file((void *)file);
 	struct sock *sk;
 	__u16 family, type;
+	unsigned char state;
 
 	// Whatever has a peer is no listener; leave its cold struct sock alone.
 	if (!socket || BPF_CORE_READ(socket, state) != SS_UNCONNECTED)
@@ -173,10 +175,12 @@ static __always_inline struct sock *listener(struct file *file)
 	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
 		return 0;
 	type = BPF_CORE_READ(sk, sk_type);
-	if (type != SOCK_DGRAM && type != SOCK_RAW &&
-	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
-		return 0;
-	return sk;
+	if (type == SOCK_RAW || family == AF_PACKET)
+		return sk;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (type == SOCK_DGRAM)
+		return state == TCP_CLOSE && BPF_CORE_READ(sk, __sk_common.skc_num) ? sk : 0;
+	return state == TCP_LISTEN ? sk : 0;
 }
 
 struct holder {
@@ -184,7 +188,8 @@ struct holder {
 	__u32 process;
 	__u32 inode;
 	__u32 filtered;
-	__u32 padding;
+	// The listener's network namespace if neither its holder nor the reader lives there.
+	__u32 namespace;
 };
 
 // Every process that has a listener among its open files.
@@ -193,8 +198,10 @@ int holders(struct bpf_iter__task_file *context)
 {
 	struct file *file = context->file;
 	struct task_struct *task = context->task;
+	struct task_struct *reader = bpf_get_current_task_btf();
 	struct holder holder = {};
 	struct sock *sk;
+	struct net *net;
 
 	if (!file || !task)
 		return 0;
@@ -205,6 +212,10 @@ int holders(struct bpf_iter__task_file *context)
 	holder.process = number(BPF_CORE_READ(task, group_leader));
 	holder.inode = BPF_CORE_READ(file, f_inode, i_ino);
 	holder.filtered = BPF_CORE_READ(sk, sk_filter) != 0;
+	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	if (net != BPF_CORE_READ(task, nsproxy, net_ns) &&
+	    net != BPF_CORE_READ(reader, nsproxy, net_ns))
+		holder.namespace = BPF_CORE_READ(net, ns.inum);
 	bpf_seq_write((void *)context->meta->seq, &holder, sizeof(holder));
 	return 0;
 }
@@ -214,20 +225,7 @@ struct place {
 	__u32 process;
 	__u32 thread;
 	__u32 descriptor;
-	__u32 namespace;
 };
-
-static __always_inline void write_place(struct bpf_iter__task_file *context,
-					struct task_struct *task, __u32 namespace)
-{
-	struct place place = {};
-
-	place.process = number(BPF_CORE_READ(task, group_leader));
-	place.thread = number(task);
-	place.descriptor = context->fd;
-	place.namespace = namespace;
-	bpf_seq_write((void *)context->meta->seq, &place, sizeof(place));
-}
 
 // Every io_uring: a file registered with it needs no descriptor and outlives its own.
 SEC("iter/task_file")
@@ -237,6 +235,7 @@ int rings(struct bpf_iter__task_file *context)
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
 	char name[sizeof(ring)] = {};
+	struct place place = {};
 
 	if (!file || !task)
 		return 0;
@@ -247,38 +246,10 @@ int rings(struct bpf_iter__task_file *context)
 	for (unsigned int i = 0; i < sizeof(ring); i++)
 		if (name[i] != ring[i])
 			return 0;
-	write_place(context, task, 0);
-	return 0;
-}
-
-// Every open file that keeps a network namespace alive in which neither its task nor the reader
-// lives: a listener made there (namespace is set), or the namespace itself (it may be of
-// another kind; its link tells).
-SEC("iter/task_file")
-int keepers(struct bpf_iter__task_file *context)
-{
-	struct task_struct *reader = bpf_get_current_task_btf();
-	struct task_struct *task = context->task;
-	struct file *file = context->file;
-	struct nsproxy *nsproxy;
-	struct sock *sk;
-	struct net *net;
-
-	if (!file || !task)
-		return 0;
-	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) == NSFS_MAGIC) {
-		write_place(context, task, 0);
-		return 0;
-	}
-	sk = listener(file);
-	if (!sk)
-		return 0;
-	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
-	nsproxy = BPF_CORE_READ(task, nsproxy);
-	if (net == BPF_CORE_READ(reader, nsproxy, net_ns) ||
-	    (nsproxy && net == BPF_CORE_READ(nsproxy, net_ns)))
-		return 0;
-	write_place(context, task, BPF_CORE_READ(net, ns.inum));
+	place.process = number(BPF_CORE_READ(task, group_leader));
+	place.thread = number(task);
+	place.descriptor = context->fd;
+	bpf_seq_write((void *)context->meta->seq, &place, sizeof(place));
 	return 0;
 }
 

@@ -26,8 +26,6 @@ _MOUNTINFO_BYTES = 1 << 24
 _MOUNT_ROOT, _MOUNT_POINT = 3, 4  # fields of mountinfo
 # struct tenant of owners.bpf.c: process, thread, namespace
 _TENANT = struct.Struct("=III")
-# struct place: process, thread, descriptor, namespace
-_PLACE = struct.Struct("=IIII")
 
 
 class NetworkNamespace(NamedTuple):
@@ -50,28 +48,21 @@ class _Found(NamedTuple):
 
 
 def namespaces() -> tuple[list[NetworkNamespace], tuple[str, ...]]:
-    """List every network namespace of this machine, our own first.
+    """List the network namespaces that tasks live in or a mount shows, our own first.
 
-    Returns them with a sentence for each that is known to exist but cannot be entered, and for
-    each reason why there may be more.
+    Returns them with a sentence for each reason why there may be more. One that only an open
+    file keeps alive shows when owners() meets a socket of it.
     """
     own = _inode("/proc/thread-self/ns/net")
     gaps: list[str] = []
     try:
         found = _inhabited_by_bpf()
-        held, unreachable = _held()
     except loader.UnavailableError as error:
-        found, held, unreachable = _inhabited_by_proc(gaps, str(error)), {}, {}
+        found = _inhabited_by_proc(gaps, str(error))
     mounts = _mounted()
-    for inode, path in (*mounts.items(), *held.items()):
+    for inode, path in mounts.items():
         found.setdefault(inode, _Found(path, []))
     found.pop(own or 0, None)
-    gaps += [
-        f"The network namespace net:[{inode}] was not entered: "
-        f"only a socket of process {pid} keeps it alive."
-        for inode, pid in unreachable.items()
-        if inode not in found and inode != own
-    ]
     here = NetworkNamespace(own or 0, "/proc/thread-self/ns/net", (), _name(mounts.get(own or 0)))
     others = [
         NetworkNamespace(inode, path, tuple(dict.fromkeys(pids)), _name(mounts.get(inode)))
@@ -147,30 +138,8 @@ def _inhabited_by_proc(gaps: list[str], why: str) -> dict[int, _Found]:
         found.setdefault(inode, _Found(path, [])).pids.append(int(name))
     if denied:
         gaps.append("Network namespaces of other users' processes are unknown: needs root.")
-    gaps.append(f"Network namespaces that only an open file keeps alive are unknown: {why}.")
+    gaps.append(f"Network namespaces that only a thread or an open file keeps are unknown: {why}.")
     return found
-
-
-def _held() -> tuple[dict[int, str], dict[int, int]]:
-    """Find namespaces that open files hold.
-
-    Returns the path of each that a descriptor names, and for each that a listening socket was
-    made in, a process that holds the socket.
-    """
-    named: dict[int, str] = {}
-    unnamed: dict[int, int] = {}
-    for process, thread, number, inode in _PLACE.iter_unpack(loader.records("owners", "keepers")):
-        if inode:
-            unnamed.setdefault(inode, process)
-            continue
-        path = f"/proc/{process}/task/{thread}/fd/{number}"
-        try:
-            link = _LINK.fullmatch(os.readlink(path))
-        except OSError:
-            continue  # closed meanwhile, or hidden even from root
-        if link:
-            named.setdefault(int(link[1]), path)
-    return named, unnamed
 
 
 def _mounted() -> dict[int, str]:

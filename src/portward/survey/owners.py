@@ -17,10 +17,11 @@ from typing import NamedTuple
 from portward.bpf import loader
 from portward.survey import files
 
-# struct holder of owners.bpf.c: start of the process, process, inode, whether it has a filter
+# struct holder of owners.bpf.c: start of the process, process, inode, whether it has a filter,
+# the socket's network namespace if neither the process nor we live in it
 _HOLDER = struct.Struct("=QIIII")
-# struct place: process, thread, descriptor, network namespace
-_PLACE = struct.Struct("=IIII")
+# struct place: process, thread, descriptor
+_PLACE = struct.Struct("=III")
 
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 _SOCKET = re.compile(rb"socket:\[(\d+)\]")
@@ -47,7 +48,11 @@ class Owners(NamedTuple):
 
 
 def owners(wanted: Collection[int]) -> Owners:
-    """Find the processes that hold the sockets with the wanted inodes."""
+    """Find the processes that hold the sockets with the wanted inodes.
+
+    Wanted are all listeners of all namespaces: one that is not, in a namespace in which no
+    process that we see lives, is reported as a gap.
+    """
     try:
         return _by_bpf(frozenset(wanted))
     except loader.UnavailableError as error:
@@ -58,24 +63,32 @@ def _by_bpf(wanted: frozenset[int]) -> Owners:
     """Ask the kernel; UnavailableError where BPF cannot be used."""
     found: dict[int, set[tuple[int, int]]] = {}
     filtered = set()
-    for started, process, inode, has_filter, _ in _HOLDER.iter_unpack(
+    missed: dict[int, int] = {}
+    for started, process, inode, has_filter, elsewhere in _HOLDER.iter_unpack(
         loader.records("owners", "holders")
     ):
         if inode in wanted:
             found.setdefault(inode, set()).add((started, process))
             if has_filter:
                 filtered.add(inode)
+        elif elsewhere:
+            missed.setdefault(elsewhere, process)
     holders = {
         inode: tuple(dict.fromkeys(process for _, process in sorted(everyone)))
         for inode, everyone in found.items()
     }
     if missing := wanted - holders.keys():
         rings = _PLACE.iter_unpack(loader.records("owners", "rings"))
-        places = ((pid, _fdinfo(pid, thread, number)) for pid, thread, number, _ in rings)
+        places = ((pid, _fdinfo(pid, thread, number)) for pid, thread, number in rings)
         holders |= _registered(places, missing)
     hidden = None if wanted <= holders.keys() else _hidden()
-    gaps = () if hidden is None else (hidden,)
-    return Owners("bpf", holders, hidden is None, gaps, frozenset(filtered))
+    gaps = [] if hidden is None else [hidden]
+    gaps += [
+        f"A port that process {process} opened in the network namespace net:[{namespace}] is not "
+        "listed: the namespace could not be entered."
+        for namespace, process in missed.items()
+    ]
+    return Owners("bpf", holders, hidden is None, tuple(gaps), frozenset(filtered))
 
 
 def _hidden() -> str | None:
