@@ -72,6 +72,26 @@ def explain(check_id: str) -> Explanation:
     )
 
 
+def explain_finding(finding: Finding) -> Explanation:
+    """Say everything about one finding, and what its check looks for."""
+    documented = explain(finding.check)
+    evidence = (f"- {one.text}" + (f" ({one.where})" if one.where else "") for one in finding.evidence)
+    remedy = finding.remedy
+    caution = (f"Caution: {remedy.caution}",) if remedy.caution else ()
+    commands = tuple(f"- {command}" for command in remedy.commands)
+    return Explanation(
+        topic=f"finding {finding.id}",
+        summary=f"{finding.title} ({finding.severity}, {finding.confidence}).",
+        sections=(
+            Section("Why", (finding.why,)),
+            Section("Evidence", tuple(evidence)),
+            Section("Remedy", (remedy.summary, *commands, *caution)),
+            Section(f"Check {finding.check}", (documented.summary,)),
+            *documented.sections,
+        ),
+    )
+
+
 def _load(name: str) -> Check:
     module = importlib.import_module(f"{__name__}.{name}")
     title, _, documentation = cast("str", module.__doc__).partition("\n")
