@@ -75,7 +75,9 @@ def explain(check_id: str) -> Explanation:
 def explain_finding(finding: Finding) -> Explanation:
     """Say everything about one finding, and what its check looks for."""
     documented = explain(finding.check)
-    evidence = (f"- {one.text}" + (f" ({one.where})" if one.where else "") for one in finding.evidence)
+    evidence = (
+        f"- {one.text}" + (f" ({one.where})" if one.where else "") for one in finding.evidence
+    )
     remedy = finding.remedy
     caution = (f"Caution: {remedy.caution}",) if remedy.caution else ()
     commands = tuple(f"- {command}" for command in remedy.commands)

@@ -47,16 +47,15 @@ def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for each holder of raw or packet sockets that is no known tool."""
     captures = any(role.captures for role in case.policy.roles)
     for group in grouped(one for one in case.exposures if _is_mine(one)):
-        if isinstance(group.first.package, str) and (captures or _name(group) in _TOOLS):
-            continue
-        yield _finding(group)
+        allowed = captures or group.exposures[0].allowance or _name(group) in _TOOLS
+        if group.first.package is None or not allowed:
+            yield _finding(group)
 
 
 def _is_mine(exposure: Exposure) -> bool:
     listener = exposure.listener
     return (
         listener.protocol in {Protocol.RAW, Protocol.PACKET}
-        and exposure.allowance is None
         and isinstance(listener.process, Process | None)
         and listener.container is None
     )
@@ -69,7 +68,7 @@ def _name(group: Group) -> str:
 
 
 def _finding(group: Group) -> Finding:
-    foreign = not isinstance(group.first.package, str)
+    foreign = group.first.package is None
     filtered = any(
         one.listener.filtered and one.listener.protocol == Protocol.PACKET
         for one in group.exposures

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from portward.advice.closing import SSH
 from portward.advice.groups import Group, grouped
-from portward.advice.matters import is_exposed, is_published
+from portward.advice.matters import is_exposed, is_housekeeping, is_published
 from portward.model.case import Case
 from portward.model.finding import Confidence, Finding, Remedy, Severity, Undecided
 from portward.model.host import Facing, Snapshot
@@ -54,6 +54,7 @@ def _is_narrow(exposure: Exposure, case: Case) -> bool:
         allowance is not None
         and allowance.sources.audience == Audience.PRIVATE
         and is_exposed(exposure)
+        and not is_housekeeping(exposure)
         and not is_published(exposure.listener, case.snapshot)
     )
 

@@ -1,0 +1,86 @@
+"""Service of inetd or xinetd that no role needs.
+
+Why it matters
+    The super-server starts these programs for whoever connects. They are mostly of a time when
+    networks were trusted: telnet, the r-commands, finger and the small test services.
+
+How it is found
+    Every enabled line of inetd.conf and of xinetd's files, whether or not the super-server runs
+    now. Lines whose port is open are the business of the check on open ports.
+
+Remedy
+    Put a # before the line and let the super-server read its file again.
+
+False positives
+    None: a line that is wanted belongs into the policy.
+"""
+
+from collections.abc import Iterator
+
+from portward.advice.closing import leave_inetd
+from portward.model.case import Case
+from portward.model.finding import Confidence, Evidence, Finding, Severity
+from portward.model.host import InetdLine
+from portward.model.service import Encryption, Service
+from portward.model.unknown import Unknown
+
+ID = "inetd-service"
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield a finding for each service that the super-server would start and nobody needs."""
+    lines = case.snapshot.inetd
+    if isinstance(lines, Unknown):
+        return
+    listening = {
+        (one.listener.inetd.file, one.listener.inetd.service)
+        for one in case.exposures
+        if one.listener.inetd
+    }
+    seen: set[str] = set()
+    for line in lines:
+        subject = f"{line.service} in {line.file}"
+        if (line.file, line.service) in listening or subject in seen or _allowed(line, case):
+            continue
+        seen.add(subject)  # tcp and udp, or tcp6, are one service
+        yield _finding(line, subject, case)
+
+
+def _finding(line: InetdLine, subject: str, case: Case) -> Finding:
+    service = _service(line, case)
+    port = (
+        f"{line.port}/{line.protocol}" if line.port is not None else "a port not in /etc/services"
+    )
+    readable = service is not None and service.encryption == Encryption.NONE
+    return Finding(
+        check=ID,
+        subject=subject,
+        severity=Severity.MEDIUM if readable else Severity.LOW,
+        confidence=Confidence.CERTAIN,
+        title=f"inetd is told to serve {line.service} ({port}), and no role needs it",
+        why=service.risk if service else "It opens the port as soon as the super-server runs.",
+        evidence=(Evidence(f"starts {line.program} as {line.user}", f"{line.file}:{line.line}"),),
+        remedy=leave_inetd(line, case),
+    )
+
+
+def _service(line: InetdLine, case: Case) -> Service | None:
+    named = case.catalogue.services.get(line.service)
+    return named or next(
+        (
+            one
+            for one in case.catalogue.services.values()
+            if line.port is not None
+            and any((line.protocol, line.port) in ports for ports in one.ports)
+        ),
+        None,
+    )
+
+
+def _allowed(line: InetdLine, case: Case) -> bool:
+    return line.port is not None and any(
+        (line.protocol, line.port) in ports
+        for one in case.policy.allowances
+        if one.until is None or case.day <= one.until
+        for ports in one.ports
+    )

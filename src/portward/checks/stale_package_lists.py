@@ -1,0 +1,50 @@
+"""Package lists that are too old to tell of updates.
+
+Why it matters
+    Updates are only known from these lists. With old ones "nothing to update" means nothing.
+
+How it is found
+    The time when the lists were last fetched, against seven days before the survey.
+
+Remedy
+    Fetch the lists, and let a timer do it from now on.
+
+False positives
+    A machine that was switched off for a while, or whose image is new and the lists were left out
+    on purpose.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from portward.model.case import Case
+from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
+from portward.model.unknown import Unknown
+
+ID = "stale-package-lists"
+
+_OLDEST = timedelta(days=7)
+_COMMANDS = {"apt": ("apt update",), "dnf": ("dnf makecache --refresh",)}
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield a finding where the lists are older than a week, or were never fetched."""
+    updates = case.snapshot.updates
+    if isinstance(updates, Unknown) or updates.manager is None:
+        return
+    fetched = updates.lists_updated
+    if isinstance(fetched, Unknown):
+        return  # what is pending is then unknown too, and the check on updates says so
+    if fetched is not None and case.snapshot.taken - fetched <= _OLDEST:
+        return
+    days = f"{(case.snapshot.taken - fetched).days} days old" if fetched else "missing"
+    yield Finding(
+        check=ID,
+        subject=updates.manager,
+        severity=Severity.LOW,
+        confidence=Confidence.CERTAIN,
+        title=f"The package lists are {days}",
+        why="Security updates that came since then are not known to this machine.",
+        evidence=(Evidence(f"last fetched {fetched:%Y-%m-%d}" if fetched else "never fetched"),),
+        remedy=Remedy(summary="Fetch the lists.", commands=_COMMANDS.get(updates.manager, ())),
+    )
