@@ -21,7 +21,7 @@ from portward.model.net import Family, Protocol
 from portward.model.policy import Suppression
 from portward.model.service import Encryption
 from portward.model.status import Basis, Exposure, Reach, Recognition, Scope, Verdict
-from portward.model.unknown import NEEDS_ROOT
+from portward.model.unknown import NEEDS_ROOT, Unknown
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J"
 
@@ -219,7 +219,7 @@ def findings() -> tuple[Finding, ...]:
     seen = case().exposures
     return (
         Finding(
-            check="hidden-executable",
+            check="sample-hidden-executable",
             subject="31337/tcp /tmp/.x/kworker",
             severity=Severity.CRITICAL,
             confidence=Confidence.LIKELY,
@@ -237,7 +237,7 @@ def findings() -> tuple[Finding, ...]:
             listener=seen[5].listener,
         ),
         Finding(
-            check="cleartext-service",
+            check="sample-cleartext-service",
             subject="23/tcp telnet",
             severity=Severity.HIGH,
             confidence=Confidence.CERTAIN,
@@ -255,7 +255,7 @@ def findings() -> tuple[Finding, ...]:
             listener=seen[2].listener,
         ),
         Finding(
-            check="open-not-allowed",
+            check="sample-open-not-allowed",
             subject="5432/tcp postgresql",
             severity=Severity.MEDIUM,
             confidence=Confidence.CERTAIN,
@@ -270,7 +270,7 @@ def findings() -> tuple[Finding, ...]:
             listener=seen[3].listener,
         ),
         Finding(
-            check="kernel-settings",
+            check="sample-kernel-settings",
             subject="net.ipv4.conf.all.log_martians",
             severity=Severity.LOW,
             confidence=Confidence.CERTAIN,
@@ -283,7 +283,7 @@ def findings() -> tuple[Finding, ...]:
             ),
         ),
         Finding(
-            check="updates-pending",
+            check="sample-updates-pending",
             subject="curl",
             severity=Severity.INFO,
             confidence=Confidence.CERTAIN,
@@ -298,7 +298,7 @@ def findings() -> tuple[Finding, ...]:
 def audit() -> Audit:
     """Return the machine with all its faults."""
     accepted = Finding(
-        check="open-not-allowed",
+        check="sample-open-not-allowed",
         subject="22/tcp ssh",
         severity=Severity.HIGH,
         confidence=Confidence.CERTAIN,
@@ -320,26 +320,26 @@ def audit() -> Audit:
         suppressed=(Suppressed(finding=accepted, by=by),),
         undecided=(
             Undecided(
-                check="firewall-absent",
+                check="sample-firewall-absent",
                 subject="the firewall",
                 reason="the ruleset could not be read, it needs root",
                 mend="run as root",
             ),
             Undecided(
-                check="unowned-port",
+                check="sample-unowned-port",
                 subject="111/tcp",
                 reason="its owner is not known",
             ),
         ),
         checks=(
-            "cleartext-service",
-            "firewall-absent",
-            "hidden-executable",
-            "inetd-lines",
-            "kernel-settings",
-            "open-not-allowed",
-            "unowned-port",
-            "updates-pending",
+            "sample-cleartext-service",
+            "sample-firewall-absent",
+            "sample-hidden-executable",
+            "sample-inetd-lines",
+            "sample-kernel-settings",
+            "sample-open-not-allowed",
+            "sample-unowned-port",
+            "sample-updates-pending",
         ),
     )
 
@@ -351,7 +351,7 @@ def quiet_audit() -> Audit:
         findings=(),
         suppressed=(),
         undecided=(),
-        checks=("cleartext-service", "open-not-allowed"),
+        checks=("sample-cleartext-service", "sample-open-not-allowed"),
     )
 
 
@@ -371,4 +371,31 @@ def explanation() -> Explanation:
             ),
             Section(heading="What to use instead", lines=("DNS.",)),
         ),
+    )
+
+
+def blind_case() -> Case:
+    """Return a machine whose open ports could not be listed."""
+    return build.case(listeners=Unknown("sock_diag is not in this kernel"))
+
+
+def empty_case() -> Case:
+    """Return a machine without an open port."""
+    return build.case()
+
+
+def blind_audit() -> Audit:
+    """Return the machine whose open ports could not be listed, judged."""
+    return Audit(
+        case=blind_case(),
+        findings=(),
+        suppressed=(),
+        undecided=(
+            Undecided(
+                check="sample-open-not-allowed",
+                subject="every port",
+                reason="the open ports could not be listed",
+            ),
+        ),
+        checks=("sample-open-not-allowed",),
     )

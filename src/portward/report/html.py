@@ -27,7 +27,7 @@ def audit(audit: Audit, _look: Look) -> str:
         audit=audit,
         verdict=verdict,
         tone=tone,
-        lines=[status_screen.count(audit.case), *audit_screen.remarks(audit)],
+        lines=[status_screen.count(audit.case), " ".join(audit_screen.remarks(audit))],
         faults=sorted(faults, key=lambda finding: finding.severity.rank),
         notes=[finding for finding in audit.findings if finding.severity == Severity.INFO],
     )
@@ -42,6 +42,7 @@ def _page(case: Case, **words: Any) -> str:  # noqa: ANN401 - the names of a tem
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=StrictUndefined,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )

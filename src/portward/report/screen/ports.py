@@ -14,7 +14,7 @@ from portward.report.screen import Tone
 _SHORTEST_RANGE = 3
 _SHORTEST_REASON = 24
 _NAMED_NETWORKS = 2
-_BELOW_PORTS = frozenset({"raw", "packet"})
+_BELOW_PORTS = {"raw": 1, "packet": 2}
 """Protocols whose number is no port; they stand after the ports."""
 
 SCOPES = (Scope.EVERYONE, Scope.UNKNOWN, Scope.NETWORKS, Scope.HOST, Scope.NOBODY)
@@ -68,7 +68,7 @@ class OpenPort(NamedTuple):
 
 
 _Key: TypeAlias = tuple[str, ...]
-_Order: TypeAlias = tuple[int, int, bool, int, str]
+_Order: TypeAlias = tuple[int, int, int, int, str]
 
 
 def open_ports(case: Case) -> list[OpenPort]:
@@ -227,7 +227,7 @@ def _row(
         pid=_pids(listeners),
         size=last - first + 1,
     )
-    below = protocol in _BELOW_PORTS
+    below = _BELOW_PORTS.get(protocol, 0)
     return (_WIDTH_OF_SCOPE[row.scope], _VERDICTS[row.verdict], below, first, protocol), row
 
 
