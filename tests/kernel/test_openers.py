@@ -41,6 +41,12 @@ def in_thread(work):
     thread.start()
     return thread
 
+def until_ended(thread):
+    for _ in range(20_000):  # join() returns a little before the kernel has buried the thread
+        if not os.path.exists(f"/proc/self/task/{thread.native_id}"):
+            return
+        threading.Event().wait(0.001)
+
 def accept_everything(made):
     code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0xFFFF))
     program = struct.pack("HP", 1, ctypes.addressof(code))
@@ -350,7 +356,7 @@ def work():
     with open(f"/run/netns/{sys.argv[1]}") as space:
         checked(libc.setns(space.fileno(), CLONE_NEWNET))
     made = server(address="0.0.0.0")
-in_thread(work).join()
+until_ended(in_thread(work))
 say(made)
 wait()
 """
@@ -369,7 +375,7 @@ def work():
     global made, held, space
     space = enter_new()
     made, held = server(), {held}
-in_thread(work).join()
+until_ended(in_thread(work))
 say(made, space=space)
 wait()
 """

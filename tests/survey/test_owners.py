@@ -63,3 +63,29 @@ def test_without_root_what_is_hidden_is_unknown_and_not_nobody() -> None:
     assert f"by='proc', holders={holders}, complete=True" in found
     assert f"by='proc', holders={holders}, complete=False" in hidden
     assert "Owners of sockets of other users are unknown: needs root." in hidden
+
+
+IN_A_PID_NAMESPACE = """
+import os, socket
+from portward.survey.owners import by_proc, owners
+mine = socket.create_server(("127.0.0.1", 0))
+inode = os.fstat(mine.fileno()).st_ino
+for found in owners({inode}), owners({inode, 1}), by_proc(frozenset({inode, 1}), "a test"):
+    print(os.getpid(), found.by, found.holders[inode], found.complete, *found.gaps[-1:])
+"""
+
+
+@pytest.mark.root
+def test_in_a_pid_namespace_processes_have_its_numbers_and_the_rest_is_hidden() -> None:
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", IN_A_PID_NAMESPACE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    whole, hidden, walked = done.stdout.splitlines()
+    assert whole == "1 bpf (1,) True"
+    assert hidden.startswith("1 bpf (1,) False Processes outside of our PID namespace are hidden")
+    assert walked.startswith("1 proc (1,) False Processes outside of our PID namespace are hidden")

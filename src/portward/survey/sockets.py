@@ -145,6 +145,7 @@ def inet_sockets(kind: _Kind, described: Iterable[Row]) -> list[Socket]:
     listens = kind.states == 1 << LISTEN
     # A raw IPv6 socket never takes IPv4 packets, whatever its v6only says.
     only = kind.protocol is Protocol.RAW
+    mptcp = kind.name == "MPTCP"
     for family, _, port, source, device, queue, uid, inode, v6only, cgroup in described:
         key = (family, source, only or v6only)
         place = places.get(key)
@@ -160,7 +161,7 @@ def inet_sockets(kind: _Kind, described: Iterable[Row]) -> list[Socket]:
                 cgroup if cgroup > _ROOT_CGROUP else None,
                 uid,
                 queue if listens else None,
-                kind.name == "MPTCP",
+                mptcp,
                 filtered=False,
             )
         )
