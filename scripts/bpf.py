@@ -1,13 +1,14 @@
 """Compile the BPF programs again: ``./dev bpf``.
 
 The objects are the same bytes wherever the same clang makes them: no path enters, and debug
-sections other than BTF are stripped.
+sections other than BTF are stripped. Needs Debian 12's clang, llvm and libbpf-dev.
 """
 
 import subprocess
 import sys
 from pathlib import Path
 
+CLANG = 14
 FOLDER = Path(__file__).resolve().parent.parent / "src/portward/bpf"
 
 
@@ -24,6 +25,9 @@ def compile_bpf(source: Path, target: Path) -> None:
 
 def main() -> None:
     """Compile every program of the folder beside its source."""
+    version = subprocess.run(["clang", "--version"], capture_output=True, text=True, check=True)  # noqa: S607 - found by PATH
+    if f"version {CLANG}." not in version.stdout:
+        sys.exit(f"bpf: clang {CLANG} is needed, so that the objects can be compared")
     for source in sorted(FOLDER.glob("*.bpf.c")):
         compile_bpf(source, source.with_suffix(".o"))
         sys.stdout.write(f"{source.with_suffix('.o').name}\n")
