@@ -22,10 +22,10 @@ STYLES = {
     Tone.ALLOWED: "green",
     Tone.LOCAL: "dim",
     Tone.UNKNOWN: "magenta",
-    Tone.CRITICAL: "bold white on red",
-    Tone.HIGH: "bold red",
-    Tone.MEDIUM: "bold yellow",
-    Tone.LOW: "bold blue",
+    Tone.CRITICAL: "bold red",
+    Tone.HIGH: "red",
+    Tone.MEDIUM: "yellow",
+    Tone.LOW: "blue",
     Tone.INFO: "dim",
 }
 """In the sixteen colours that a person has chosen for the terminal."""

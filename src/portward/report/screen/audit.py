@@ -93,7 +93,7 @@ def _finding(finding: Finding) -> tuple[Block, ...]:
     pairs.append(("do", ((printable(finding.remedy.summary), Tone.PLAIN),)))
     blocks: list[Block] = [Heading(tone, title)]
     if finding.remedy.caution:
-        pairs.append(("mind", ((printable(finding.remedy.caution), Tone.UNKNOWN),)))
+        pairs.append(("mind", ((printable(finding.remedy.caution), Tone.PARTLY),)))
     blocks.append(Fields(tuple(pairs)))
     if finding.remedy.commands:
         blocks.append(Commands(tuple(map(printable, finding.remedy.commands))))
