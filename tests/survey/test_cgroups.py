@@ -99,8 +99,11 @@ def test_the_trees_are_found_in_mountinfo() -> None:
     pure = r"30 23 0:26 / /sys/fs/cg\040roup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate"
     assert cgroups.parse_mounts(pure) == Mounts("/sys/fs/cg roup", hybrid=False)
     legacy = "30 23 0:26 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd"
-    assert cgroups.parse_mounts(legacy) == Mounts(None, hybrid=True)
-    assert cgroups.parse_mounts(f"{legacy}\n{pure}") == Mounts("/sys/fs/cg roup", hybrid=True)
+    assert cgroups.parse_mounts(legacy) == Mounts(None, hybrid=True, named="/sys/fs/cgroup/systemd")
+    assert cgroups.parse_mounts(f"{legacy}\n{pure}") == (
+        Mounts("/sys/fs/cg roup", hybrid=True, named="/sys/fs/cgroup/systemd")
+    )
+    assert cgroups.parse_mounts("") == Mounts(None, hybrid=False)
 
 
 @pytest.fixture

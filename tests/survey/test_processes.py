@@ -103,7 +103,7 @@ def test_a_program_that_never_was_a_file(start: Start) -> None:
     os.close(descriptor)
     found = seen(child.pid)
     assert (found.process.exe, found.process.exe_state) == ("/memfd:implant", ExeState.MEMORY)
-    assert not found.ours
+    assert found.ours
 
 
 def test_undecodable_bytes_are_written_out(start: Start, tmp_path: Path) -> None:

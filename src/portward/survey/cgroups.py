@@ -17,7 +17,8 @@ GONE = Unknown("its control group is gone")
 NO_TREE = Unknown("no cgroup v2 tree is mounted")
 NONE_KEPT = Unknown("the kernel kept no control group with the socket")
 
-_ROOT_ID = 1
+ROOT_ID = 1
+"""Of the tree's root; also what a socket has while net_cls or net_prio of v1 is in use."""
 _FILEID_KERNFS = 0xFE  # include/linux/exportfs.h
 _HANDLE_BYTES = 8
 _MAX_GROUPS = 1 << 17
@@ -35,6 +36,15 @@ class Place(NamedTuple):
     """What the engine calls it: an id of docker and its kin, else a name."""
     manager: bool = False
     """It is where a systemd manager itself lives (init.scope)."""
+
+    @property
+    def activates(self) -> bool:
+        """Say whether sockets made here are opened by systemd for others.
+
+        systemd opens the ports of a socket unit from within the unit's own cgroup where the
+        kernel can filter by cgroup, and from init.scope where it cannot.
+        """
+        return self.manager or (self.unit or "").endswith(".socket")
 
 
 _HOST = Place()
@@ -161,6 +171,21 @@ def of_process(pid: int) -> Maybe[Place]:
         return NEEDS_ROOT
 
 
+def root_members(mounts: "Mounts") -> frozenset[int]:
+    """Return the processes in the root of every tree, so in no unit and no container."""
+    members = None
+    for tree in (mounts.unified, mounts.named):
+        if tree is None:
+            continue
+        try:
+            with open(f"{tree}/cgroup.procs", "rb") as file:  # noqa: PTH123 - one plain read
+                found = frozenset(map(int, file.read(16 << 20).split()))
+        except (OSError, ValueError):
+            return frozenset()
+        members = found if members is None else members & found
+    return members or frozenset()
+
+
 class Mounts(NamedTuple):
     """Where the cgroup trees are."""
 
@@ -168,18 +193,26 @@ class Mounts(NamedTuple):
     """Mount point of cgroup v2."""
     hybrid: bool
     """There are v1 hierarchies as well, so a v2 path may not tell all."""
+    named: str | None = None
+    """Mount point of systemd's own v1 hierarchy."""
 
 
 def parse_mounts(mountinfo: str) -> Mounts:
     """Find the cgroup trees in /proc/self/mountinfo (proc(5)); the topmost mount wins."""
-    unified, hybrid = None, False
+    unified, named, hybrid = None, None, False
     for line in mountinfo.splitlines():
         fields, _, rest = line.partition(" - ")
-        kind = rest.partition(" ")[0]
-        if kind == "cgroup2" and len(parts := fields.split()) > 4:  # noqa: PLR2004 - field 5
-            unified = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), parts[4])
-        hybrid = hybrid or kind == "cgroup"
-    return Mounts(unified, hybrid)
+        kind, _, options = rest.partition(" ")
+        parts = fields.split()
+        if kind not in {"cgroup", "cgroup2"} or len(parts) <= 4:  # noqa: PLR2004 - field 5
+            continue
+        place = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), parts[4])
+        if kind == "cgroup2":
+            unified = place
+        else:
+            hybrid = True
+            named = place if "name=systemd" in options else named
+    return Mounts(unified, hybrid, named)
 
 
 def mounts() -> Mounts:
@@ -190,7 +223,7 @@ def mounts() -> Mounts:
 
 def paths(ids: Collection[int], unified: str | None) -> dict[int, Maybe[str]]:
     """Return the path below the v2 tree for each cgroup id."""
-    wanted = {number for number in ids if number > _ROOT_ID}
+    wanted = {number for number in ids if number > ROOT_ID}
     found: dict[int, Maybe[str]] = dict.fromkeys(wanted, GONE)
     if unified is None:
         return dict.fromkeys(wanted, NO_TREE)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from portward.model.host import Container, InetdLine, Kernel, Listener, Process
+from portward.model.host import Container, ExeState, InetdLine, Kernel, Listener, Process
 from portward.model.net import is_wildcard
 from portward.model.unknown import Maybe, Unknown
 from portward.survey.cgroups import Place
@@ -19,6 +19,11 @@ _SUPER_SERVERS = frozenset({"inetd", "inetutils-inetd", "openbsd-inetd", "rlinet
 _DOCKER_PROXY = "docker-proxy"
 
 
+Manager = tuple[int | None, str | None, int | None]
+"""A systemd: uid of the user it is for, id of the container, and a process in its file tree where
+that is not ours; each None for the machine's own."""
+
+
 class Held(NamedTuple):
     """A socket with everything that was read about it."""
 
@@ -32,14 +37,16 @@ class Held(NamedTuple):
     """Where the socket was made, or its holder lives where that is not known."""
     holder_place: Place | None
     """Where the first holder lives, where it was looked up."""
+    tree: int | None = None
+    """The manager's process, where paths mean something else to it than to us."""
 
 
 class Known(NamedTuple):
     """What is known of the machine besides its sockets."""
 
     containers: Containers
-    managers: Mapping[tuple[int | None, str | None], SocketUnits]
-    """Socket units by manager: (user or None, container or None)."""
+    managers: Mapping[Manager, SocketUnits]
+    """Socket units by the manager that opens them."""
     inetd: tuple[InetdLine, ...]
     package: Callable[[str], Maybe[str | None]]
     user: Callable[[int], str | None]
@@ -125,11 +132,15 @@ def _process(first: Held, twins: list[Held]) -> Process | Kernel | Maybe[None]:
 
 def _socket_unit(held: Held, known: Known) -> SocketUnit | None:
     place = held.place
-    if isinstance(place, Unknown) or not place.manager:
+    if isinstance(place, Unknown) or not place.activates:
         return None
-    units = known.managers.get((place.user, place.container))
+    units = known.managers.get((place.user, place.container, held.tree))
+    if units is None:
+        return None
+    if place.unit and not place.manager:
+        return units.named(place.unit)
     socket = held.socket
-    return units.find(socket.protocol, socket.address, socket.port) if units else None
+    return units.find(socket.protocol, socket.address, socket.port)
 
 
 def _unit(held: Held, socket_unit: SocketUnit | None) -> tuple[Maybe[str | None], int | None]:
@@ -198,11 +209,9 @@ def _package(
         return process if isinstance(process, Unknown) else None
     if isinstance(held.place, Place) and held.place.container:
         return IN_IMAGE
-    if socket_unit and socket_unit.file and process.process.name == "systemd":
-        return known.package(socket_unit.file)
-    exe = process.process.exe
-    if isinstance(exe, Unknown):
-        return exe
-    if not process.ours:
-        return None if exe.startswith("/memfd:") else OTHER_TREE
-    return known.package(exe)
+    path = process.process.exe
+    if socket_unit and socket_unit.file and _program(process.process) == "systemd":
+        path = socket_unit.file
+    if isinstance(path, Unknown) or process.process.exe_state == ExeState.MEMORY:
+        return path if isinstance(path, Unknown) else None
+    return known.package(path) if process.ours else OTHER_TREE

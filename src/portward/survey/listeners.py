@@ -12,7 +12,7 @@ from portward.model.unknown import NEEDS_ROOT, Maybe, Unknown
 from portward.survey import cgroups, containers, inetd, kernel_sockets, unit_tree
 from portward.survey.cgroups import Place
 from portward.survey.containers import Containers, unnamed
-from portward.survey.join import Held, Known, join
+from portward.survey.join import Held, Known, Manager, join
 from portward.survey.namespaces import NetworkNamespace, inside, namespaces
 from portward.survey.owners import Owners, owners
 from portward.survey.packages import PackageIndex
@@ -22,7 +22,7 @@ from portward.survey.sockets import Socket, sockets
 from portward.survey.users import Users
 
 HERE = Path("/")
-_INIT = 1
+HIDDEN = Unknown("its process is hidden, even from root")
 
 
 class Ports(NamedTuple):
@@ -164,6 +164,7 @@ class _Holders:
     ) -> None:
         self._owned = owned
         self._hybrid = mounts.hybrid
+        self._unplaced = cgroups.root_members(mounts) if mounts.hybrid else frozenset()
         self._users = users
         self._processes: dict[int, Maybe[Seen]] = {}
         self._homes: dict[int, Maybe[Place]] = {}
@@ -172,7 +173,9 @@ class _Holders:
             number: path if isinstance(path, Unknown) else cgroups.parse(path)
             for number, path in cgroups.paths(ids, mounts.unified).items()
         }
-        self._nobody = None if owned.complete else NEEDS_ROOT
+        if not mounts.hybrid:
+            self._places[cgroups.ROOT_ID] = Place()
+        self._nobody = None if owned.complete else HIDDEN if os.geteuid() == 0 else NEEDS_ROOT
 
     def held(
         self, space: Inhabited, one: Socket, kernel: dict[str, dict[kernel_sockets.Port, str]]
@@ -182,7 +185,8 @@ class _Holders:
             one = one._replace(filtered=True)
         pids = self._owned.holders.get(one.inode, ())
         place = self._places.get(one.cgroup or 0)
-        if isinstance(place, Place) and place.manager and len(pids) > 1:
+        activates = isinstance(place, Place) and place.activates
+        if activates and len(pids) > 1:
             # A systemd manager keeps the port it has passed on: name the service that got it.
             pids = (*pids[1:], pids[0])
         if not pids:
@@ -191,11 +195,7 @@ class _Holders:
             who = Kernel(name=name) if name else self._nobody
             return Held(one, space.name, self._device(space, one), (), who, made, None)
         home = None
-        if (
-            not isinstance(place, Place)
-            or (self._hybrid and place.container is None)
-            or place.manager
-        ):
+        if not isinstance(place, Place) or activates or (self._hybrid and not place.container):
             home = self._home(pids[0])
         if not isinstance(place, Place) or (isinstance(home, Place) and home.container):
             place = home or place or NEEDS_ROOT
@@ -207,7 +207,12 @@ class _Holders:
             process=self._process(pids[0]),
             place=place,
             holder_place=home if isinstance(home, Place) else None,
+            tree=self._foreign_tree(pids[-1]) if activates else None,
         )
+
+    def _foreign_tree(self, pid: int) -> int | None:
+        manager = self._process(pid)
+        return None if isinstance(manager, Seen) and manager.ours else pid
 
     def _device(self, space: Inhabited, one: Socket) -> str | None:
         return space.devices.get(one.device, f"#{one.device}") if one.device else None
@@ -219,14 +224,12 @@ class _Holders:
 
     def _home(self, pid: int) -> Maybe[Place]:
         if pid not in self._homes:
-            self._homes[pid] = cgroups.of_process(pid)
+            self._homes[pid] = Place() if pid in self._unplaced else cgroups.of_process(pid)
         return self._homes[pid]
 
 
 def _kernel(spaces: list[Inhabited], owned: Owners) -> dict[str, dict[kernel_sockets.Port, str]]:
     """Ask the kernel for its own ports in each namespace that has a socket without holder."""
-    if not owned.complete:
-        return {}
     found = {}
     for space in spaces:
         if all(one.inode in owned.holders for one in _known(space.sockets)):
@@ -241,17 +244,17 @@ def _kernel(spaces: list[Inhabited], owned: Owners) -> dict[str, dict[kernel_soc
     return found
 
 
-def _managers(held: list[Held]) -> dict[tuple[int | None, str | None], SocketUnits]:
+def _managers(held: list[Held]) -> dict[Manager, SocketUnits]:
     """Read the socket units of each systemd manager that holds a port; usually one or none."""
-    found: dict[tuple[int | None, str | None], SocketUnits] = {}
+    found: dict[Manager, SocketUnits] = {}
     for one in held:
         place = one.place
-        if isinstance(place, Unknown) or not place.manager:
+        if isinstance(place, Unknown) or not place.activates:
             continue
-        key = (place.user, place.container)
+        key = (place.user, place.container, one.tree)
         if key in found:
             continue
-        root = Path(f"/proc/{one.holders[-1]}/root") if place.container and one.holders else HERE
+        root = HERE if one.tree is None else Path(f"/proc/{one.tree}/root")
         try:
             tree = unit_tree.system(root) if place.user is None else _user_tree(root, place.user)
             found[key] = socket_units(tree)

@@ -21,7 +21,7 @@ _DELETED = b" (deleted)"
 
 
 class Seen(NamedTuple):
-    """A process, and whether its program is a file of our own tree (not a container's)."""
+    """A process, and whether it lives in our own file tree (not a container's, no chroot)."""
 
     process: Process
     ours: bool
@@ -57,7 +57,7 @@ def process(pid: int, users: Users) -> Maybe[Seen]:
             exe_state=program.state,
             cmdline=masked(parse_cmdline(command)),
             uid=uid,
-            user=users.name(uid),
+            user=(users if program.ours else users.elsewhere(pid)).name(uid),
             started=_started(ticks),
         ),
         program.ours,
@@ -75,11 +75,11 @@ def exe(pid: int) -> Exe:  # noqa: PLR0911 - one return for each thing that can 
         path = os.readlink(link)
         facts = os.stat(link)
     except FileNotFoundError:
-        return Exe(NO_PROGRAM, NO_PROGRAM, ours=False)
+        return Exe(NO_PROGRAM, NO_PROGRAM, _same_tree(pid))
     except ProcessLookupError:
         return Exe(ENDED, ENDED, ours=False)
     except OSError:
-        return Exe(refused(), refused(), ours=False)
+        return Exe(refused(), refused(), ours=True)
     running = (facts.st_dev, facts.st_ino)
     if _identity(path) == running:
         return Exe(decoded(path), ExeState.PRESENT, ours=True)
@@ -89,8 +89,8 @@ def exe(pid: int) -> Exe:  # noqa: PLR0911 - one return for each thing that can 
     unlinked = path.endswith(_DELETED)
     path = path.removesuffix(_DELETED)
     if unlinked and path.startswith(b"/memfd:") and _device(b"/") != facts.st_dev:
-        return Exe(decoded(path), ExeState.MEMORY, ours=False)
-    ours = _identity(theirs) == _identity(b"/") and _same_mounts(pid)
+        return Exe(decoded(path), ExeState.MEMORY, _same_tree(pid))
+    ours = _same_tree(pid)
     if _identity(theirs + path) is not None:
         return Exe(decoded(path), ExeState.REPLACED, ours)
     return Exe(decoded(path), ExeState.DELETED if unlinked else NOWHERE, ours)
@@ -144,8 +144,11 @@ def _device(path: bytes) -> int | None:
     return identity[0] if identity else None
 
 
-def _same_mounts(pid: int) -> bool:
+def _same_tree(pid: int) -> bool:
+    """Say whether paths mean the same to a process as to us."""
     try:
+        if _identity(f"/proc/{pid}/root".encode()) != _identity(b"/"):
+            return False
         return os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
     except OSError:
         return False

@@ -23,10 +23,17 @@ class SocketUnits:
     def __init__(self, units: Iterable[tuple[SocketUnit, unit_files.Endpoint]]) -> None:
         """Index the units."""
         self._units: dict[tuple[Protocol, int], list[tuple[str | None, SocketUnit]]] = {}
+        self._names: dict[str, SocketUnit] = {}
         for unit, endpoint in units:
+            self._names[unit.name] = unit
             address = None if endpoint.address is None else _normal(endpoint.address)
             key = (endpoint.protocol, endpoint.port)
             self._units.setdefault(key, []).append((address, unit))
+
+    def named(self, name: str) -> SocketUnit:
+        """Return the unit of that name; one that cannot be read starts what its name says."""
+        service = f"{name.removesuffix('.socket')}.service"
+        return self._names.get(name) or SocketUnit(name, service, None)
 
     def find(self, protocol: Protocol, address: str, port: int) -> SocketUnit | None:
         """Find the unit that opens a port; the one with exactly this address is preferred."""

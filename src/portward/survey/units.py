@@ -1,10 +1,10 @@
 """Services and sockets that start, or may be started, at boot: systemd's, SysV's and rc.local.
 
 Read from the unit files, so that a machine and an image that never booted are read alike; what
-runs now is a second question (active()).
+runs now is a second question (active_units()).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from portward.model.host import Unit
@@ -116,10 +116,13 @@ def _own(root: Path, package: Packages, shared: dict[str, Unit]) -> Iterator[Uni
 # --- what runs now --------------------------------------------------------------------------
 
 
-def active(found: Iterable[Unit]) -> tuple[Unit, ...]:
-    """Ask the running systemd for the ActiveState of the system's units."""
+def active_units(package: Packages) -> Maybe[tuple[Unit, ...]]:
+    """Read the units of the running machine, and ask systemd which of the system's are active."""
     from msgspec.structs import replace  # noqa: PLC0415 - not on the way to the first screen
 
+    found = units(Path("/"), package)
+    if isinstance(found, Unknown):
+        return found
     states = _states()
     return tuple(
         replace(unit, active=_state_of(unit, states)) if unit.manager != "user" else unit

@@ -35,13 +35,26 @@ class Users:
     def __init__(self, root: Path = HERE) -> None:
         """Read root's /etc/passwd; without it there are only numbers."""
         try:
-            self.all = parse(files.read_text(root, "/etc/passwd", 16 << 20))
+            self.all = parse(files.read_text(root, "/etc/passwd"))
         except OSError:
             self.all = ()
         self._running = root == HERE
         self._names: dict[int, str | None] = {}
+        self._elsewhere: dict[tuple[int, int], Users] = {}
         for user in self.all:
             self._names.setdefault(user.uid, user.name)
+
+    def elsewhere(self, pid: int) -> "Users":
+        """Return the users as the file tree knows them that a process lives in (a container)."""
+        place = Path(f"/proc/{pid}/root")
+        try:
+            facts = place.stat()
+        except OSError:
+            return Users(place)
+        key = (facts.st_dev, facts.st_ino)
+        if key not in self._elsewhere:
+            self._elsewhere[key] = Users(place)
+        return self._elsewhere[key]
 
     def name(self, uid: int) -> str | None:
         """Return the name of a uid; None where it has none (a container's user, say)."""
