@@ -155,7 +155,7 @@ def test_names_from_outside_cannot_repaint_the_screen() -> None:
 
 def test_reach_in_words() -> None:
     def words(scope: Scope, reason: str = "", networks: tuple[str, ...] = ()) -> str:
-        return reach_words(Reach(scope=scope, reason=reason, networks=networks), "")
+        return reach_words(Reach(scope=scope, reason=reason, networks=networks))
 
     assert words(Scope.EVERYONE) == "everyone"
     assert words(Scope.NETWORKS, networks=("10.0.0.0/8",)) == "10.0.0.0/8"
@@ -164,7 +164,6 @@ def test_reach_in_words() -> None:
     assert words(Scope.UNKNOWN, "needs root") == "unknown (needs root)"
     assert words(Scope.UNKNOWN, "a reason that is too long for a cell") == "unknown"
     assert words(Scope.HOST) == "this host"
-    assert reach_words(Reach(scope=Scope.HOST, reason=""), "web") == "its container"
 
 
 def test_raw_and_packet_sockets_are_never_ranges() -> None:
@@ -175,3 +174,22 @@ def test_raw_and_packet_sockets_are_never_ranges() -> None:
     )
     assert [row.ports for row in found] == ["40000/tcp", "raw 1", "raw 2", "raw 3", "packet"]
     assert found[-1].addresses == "eth0"
+
+
+def test_what_only_its_own_network_reaches_says_which() -> None:
+    places: tuple[dict[str, str], ...] = (
+        {},
+        {"container": "web", "namespace": "web"},
+        {"namespace": "blue"},
+    )
+    case = build.case(
+        *(
+            build.exposure(build.listener(**place), scope=Scope.HOST, verdict=Verdict.LOCAL)
+            for place in places
+        )
+    )
+    assert {(row.place, row.reach) for row in open_ports(case)} == {
+        ("", "this host"),
+        ("web", "its container"),
+        ("blue", "its namespace"),
+    }

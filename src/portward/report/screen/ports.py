@@ -94,15 +94,15 @@ def tone(exposure: Exposure) -> Tone:
     return _TONES[exposure.verdict]
 
 
-def reach_words(reach: Reach, place: str) -> str:
-    """Write who can reach a port; place is the container that it lives in, or ""."""
+def reach_words(reach: Reach, here: str = "this host") -> str:
+    """Write who can reach a port; here is what its host is, seen from outside of it."""
     match reach.scope:
         case Scope.NETWORKS:
             named = reach.networks[:_NAMED_NETWORKS]
             more = len(reach.networks) - len(named)
             return ", ".join((*named, f"{more} more") if more else named) or "some networks"
         case Scope.HOST:
-            return "its container" if place else "this host"
+            return here
         case Scope.UNKNOWN if len(reach.reason) <= _SHORTEST_REASON:
             return f"unknown ({reach.reason})"
         case _:
@@ -168,6 +168,9 @@ def _key(exposure: Exposure) -> _Key:
     """Return what makes two listeners one row, beside the port: the cells that they share."""
     listener, recognition = exposure.listener, exposure.recognition
     place = _place(listener)
+    here = "this host"
+    if place:
+        here = "its container" if isinstance(listener.container, str) else "its namespace"
     unit = _fact(listener.unit)
     service = ""
     if recognition:
@@ -177,7 +180,7 @@ def _key(exposure: Exposure) -> _Key:
         str(listener.protocol),
         service,
         program(listener),
-        reach_words(exposure.reach, place),
+        reach_words(exposure.reach, here),
         place,
         f"{unit} (user {listener.unit_user})" if listener.unit_user else unit,
         _fact(listener.package),

@@ -136,7 +136,7 @@ def _unknown_reach(case: Case) -> tuple[Block, ...]:
     reasons: dict[str, list[str]] = {}
     for exposure in case.exposures:
         reach = exposure.reach
-        if reach.scope == Scope.UNKNOWN and reach.reason not in reach_words(reach, ""):
+        if reach.scope == Scope.UNKNOWN and reach.reason not in reach_words(reach):
             reasons.setdefault(reach.reason, []).append(where(exposure.listener))
     items: list[Spans] = [
         ((f"{printable(reason)} ({plural(len(places), 'listener')})", Tone.PLAIN),)
