@@ -46,11 +46,11 @@ class _Rules(NamedTuple):
     """A ruleset without its matches."""
 
     entries: dict[str, str]
-    """Base chains of the input hook, each with its policy in lower case."""
+    """Base chains on the way in, each with its policy in lower case."""
     plain: dict[str, list[tuple[str, str]]]
     """Of each chain the rules without a match: a verdict, and the chain it jumps to."""
     may_drop: bool
-    """Some rule or policy on the way in may drop a packet."""
+    """Some rule may drop a packet."""
 
 
 def way_in(firewall: Firewall, family: Family) -> Maybe[Way]:
@@ -61,7 +61,7 @@ def way_in(firewall: Firewall, family: Family) -> Maybe[Way]:
     for text, read in ((firewall.nft, _read_nft), (legacy, _read_save)):
         if isinstance(text, Unknown):
             return text
-        rulesets += [read(text, family)] if text else []
+        rulesets += [] if text is None else [read(text, family)]
     if isinstance(iptables, str):  # what nft shows as well, but here with its targets readable
         rulesets.append(_read_save(iptables, family))
     if any(ruleset is None for ruleset in rulesets):
@@ -99,9 +99,7 @@ def _read_nft(text: str, family: Family) -> _Rules | None:
         for item in json.loads(text)["nftables"]:
             chain = item.get("chain")
             if chain and chain["family"] in _FAMILIES[family] and chain.get("hook") in _HOOKS:
-                may_drop |= chain.get("policy") == "drop"
-                if chain["hook"] == "input":
-                    entries[_name(chain, chain["name"])] = chain.get("policy", "accept")
+                entries[_name(chain, chain["name"])] = chain.get("policy", "accept")
             rule = item.get("rule")
             if rule and rule["family"] in _FAMILIES[family]:
                 statements = rule.get("expr", [])
@@ -144,9 +142,8 @@ def _read_save(text: str, _family: Family) -> _Rules | None:
         elif words[0].startswith(":"):
             chain = words[0][1:]
             own |= {chain} if words[1] == "-" else set()
-            may_drop |= words[1] == "DROP" and chain in {"INPUT", "PREROUTING"}
-            if chain == "INPUT":
-                entries[f"{table} INPUT"] = words[1].lower()
+            if chain in {"INPUT", "PREROUTING"}:
+                entries[f"{table} {chain}"] = words[1].lower()
         elif words[0] == "-A":
             flag = next((word for word in ("-j", "-g") if word in words[:-1]), None)
             target = words[words.index(flag) + 1] if flag else "RETURN"

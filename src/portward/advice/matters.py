@@ -12,13 +12,15 @@ _PROXIES = {"docker-proxy", "rootlessport", "slirp4netns", "pasta", "pasta.avx2"
 """Programs with which container engines hold a published port on the host."""
 
 
+def is_port(exposure: Exposure) -> bool:
+    """Say whether it is a port of the host's own network, not a raw socket or a container's."""
+    portless = {Protocol.RAW, Protocol.PACKET}
+    return exposure.listener.namespace == HOST and exposure.listener.protocol not in portless
+
+
 def is_exposed(exposure: Exposure) -> bool:
     """Say whether others than this host may reach a port of the host's own network."""
-    return (
-        exposure.listener.namespace == HOST
-        and exposure.reach.scope not in {Scope.NOBODY, Scope.HOST}
-        and exposure.listener.protocol not in {Protocol.RAW, Protocol.PACKET}
-    )
+    return is_port(exposure) and exposure.reach.scope not in {Scope.NOBODY, Scope.HOST}
 
 
 def is_housekeeping(exposure: Exposure) -> bool:
@@ -45,14 +47,12 @@ def is_published(listener: Listener, snapshot: Snapshot) -> bool:
 
 
 def is_needless_wildcard(exposure: Exposure) -> bool:
-    """Say whether it listens on all addresses although only this host has a use for it."""
-    if not is_exposed(exposure) or not is_wildcard(exposure.listener.address):
-        return False
-    if exposure.allowance:
-        return exposure.allowance.sources.audience == Audience.HOST
-    service = exposure.recognition.service if exposure.recognition else None
+    """Say whether it listens on all addresses although the policy means this host only."""
     return (
-        service is not None and service.audience == Audience.HOST and not is_housekeeping(exposure)
+        is_exposed(exposure)
+        and is_wildcard(exposure.listener.address)
+        and exposure.allowance is not None
+        and exposure.allowance.sources.audience == Audience.HOST
     )
 
 

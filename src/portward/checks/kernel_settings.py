@@ -197,7 +197,7 @@ def _has_inner_networks(snapshot: Snapshot) -> bool:
 def _outer(snapshot: Snapshot) -> list[str]:
     """Name the interfaces that face others, as they are written in keys."""
     if isinstance(snapshot.interfaces, Unknown):
-        return []
+        return ["default"]  # what an interface will start with is all that an image tells
     return [one.name.replace(".", "/") for one in snapshot.interfaces if one.facing in _ROUTER_LINK]
 
 

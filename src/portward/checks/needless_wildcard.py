@@ -6,8 +6,9 @@ Why it matters
     often trust whoever reaches them.
 
 How it is found
-    Listeners on a wildcard address (0.0.0.0 or ::) whose service normally serves its own host, or
-    that the policy allows for this host only, where something outside may reach them.
+    Listeners on a wildcard address (0.0.0.0 or ::) that the policy allows for this host only,
+    where something outside may reach them. One that the policy does not allow at all is a matter
+    of the check open-not-allowed, which names the same setting.
 
 Remedy
     Write the setting that binds it to the loopback address, and restart it. If nothing uses it,

@@ -8,8 +8,8 @@ Why it matters
 How it is found
     All TCP, UDP, SCTP and DCCP sockets that take packets nobody asked for are compared with what
     the roles and exceptions of the policy allow. All ports of one owner (a unit, a line of inetd,
-    a container, else a program) are one finding. Ports that only this host can reach are the
-    business of the check local-only. Where a firewall stands before the port and portward cannot
+    a container, else a program) are one finding. A known service that only this host can reach is
+    named as well, but only informs. Where a firewall stands before the port and portward cannot
     say what it lets through, the finding is made with less confidence.
 
 Remedy
@@ -27,9 +27,8 @@ from collections.abc import Iterator
 from portward.advice.closing import close
 from portward.advice.groups import EPHEMERAL_FIRST, Group, grouped
 from portward.advice.matters import (
-    is_exposed,
     is_housekeeping,
-    is_needless_wildcard,
+    is_port,
     is_published,
     meant_for_another,
 )
@@ -44,7 +43,7 @@ ID = "open-not-allowed"
 
 
 def check(case: Case) -> Iterator[Finding | Undecided]:
-    """Yield one finding for each owner of ports that are open beyond this host and not allowed."""
+    """Yield one finding for each owner of ports that the policy does not allow."""
     yield from unless_known(ID, "open ports", case.snapshot.listeners, case.snapshot)
     for group in grouped(one for one in case.exposures if _is_mine(one, case)):
         yield Finding(
@@ -68,16 +67,19 @@ _UNKNOWN_SERVICE = (
 
 def _is_mine(exposure: Exposure, case: Case) -> bool:
     return (
-        is_exposed(exposure)
+        is_port(exposure)
         and exposure.allowance is None
+        and exposure.reach.scope != Scope.NOBODY
+        and (exposure.recognition is not None or exposure.reach.scope != Scope.HOST)
         and not is_housekeeping(exposure)
         and not is_published(exposure.listener, case.snapshot)
-        and not is_needless_wildcard(exposure)
         and not meant_for_another(exposure, case)
     )
 
 
 def _reached(group: Group) -> str:
+    if group.scope == Scope.HOST:
+        return "serves only this host"
     if group.scope == Scope.EVERYONE:
         return "is open to everyone"
     if group.scope == Scope.NETWORKS:
@@ -89,6 +91,8 @@ def _reached(group: Group) -> str:
 def _severity(group: Group) -> Severity:
     """Judge by who should reach the service at all; one step less where only networks can."""
     service = group.service
+    if group.scope == Scope.HOST:
+        return Severity.LOW if service and service.audience == Audience.NOBODY else Severity.INFO
     if service is None:
         level = Severity.INFO if _may_be_client(group) else Severity.MEDIUM
     elif service.audience == Audience.NOBODY:
@@ -97,8 +101,9 @@ def _severity(group: Group) -> Severity:
         level = Severity.HIGH
     else:
         level = Severity.MEDIUM
-    narrower = group.scope == Scope.NETWORKS and level != Severity.INFO
-    return list(Severity)[min(level.rank + narrower, Severity.LOW.rank)] if narrower else level
+    if group.scope != Scope.NETWORKS or level == Severity.INFO:
+        return level
+    return list(Severity)[min(level.rank + 1, Severity.LOW.rank)]
 
 
 def _gives_passwords_away(service: Service) -> bool:

@@ -1,0 +1,31 @@
+import pytest
+
+import build
+from portward.checks.odd_program_place import check
+from portward.model.finding import Severity
+from portward.model.status import Scope
+
+
+@pytest.mark.parametrize(
+    ("exe", "package", "scope", "severity"),
+    [
+        ("/usr/sbin/nginx", "nginx", Scope.EVERYONE, None),
+        ("/snap/lxd/1/bin/lxd", None, Scope.EVERYONE, None),
+        ("/opt/app/server", None, Scope.EVERYONE, Severity.LOW),
+        ("/opt/app/server", None, Scope.HOST, Severity.INFO),
+        ("/home/eve/server", None, Scope.EVERYONE, Severity.MEDIUM),
+        ("/tmp/server", None, Scope.HOST, Severity.HIGH),
+        ("/dev/shm/x", None, Scope.EVERYONE, Severity.HIGH),
+        ("/usr/lib/.cache/x", None, Scope.EVERYONE, Severity.HIGH),
+    ],
+)
+def test_place(exe: str, package: str | None, scope: Scope, severity: Severity | None) -> None:
+    socket = build.listener("8080/tcp", exe=exe, unit=None, package=package)
+    found = list(check(build.case(build.exposure(socket, scope=scope))))
+    assert [one.severity for one in found] == ([severity] if severity else [])
+
+
+def test_a_program_that_the_policy_names_is_known() -> None:
+    allowed = build.allowance("8080/tcp", program="/opt/app/server")
+    socket = build.listener("8080/tcp", exe="/opt/app/server", unit=None, package=None)
+    assert list(check(build.case(build.exposure(socket, allowance=allowed)))) == []
