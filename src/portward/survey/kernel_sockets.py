@@ -140,10 +140,16 @@ def _wireguard(names: list[bytes]) -> Iterator[tuple[Port, str]]:
         request = struct.pack("=BBxx", _WG_CMD_GET_DEVICE, 1)
         for name in names:
             answer = netlink.dump(family, request + attribute(_WGDEVICE_A_IFNAME, name))
-            for _, body in messages(answer):
-                port = dict(attributes(body, _GENL_BYTES)).get(_WGDEVICE_A_LISTEN_PORT)
-                if port is not None and any(port):
-                    yield (Protocol.UDP, int.from_bytes(port, sys.byteorder)), "wireguard"
+            for port in listen_ports(answer):
+                yield (Protocol.UDP, port), "wireguard"
+
+
+def listen_ports(datagrams: Iterable[bytes]) -> Iterator[int]:
+    """Read the answer to WG_CMD_GET_DEVICE; NetlinkError where it is damaged (pure)."""
+    for _, body in messages(datagrams):
+        port = dict(attributes(body, _GENL_BYTES)).get(_WGDEVICE_A_LISTEN_PORT)
+        if port is not None and any(port):
+            yield int.from_bytes(port, sys.byteorder)
 
 
 def _family(netlink: Netlink, name: bytes) -> int | None:

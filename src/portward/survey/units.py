@@ -63,7 +63,7 @@ def _units(tree: UnitTree, manager: str, package: Packages) -> Iterator[Unit]:
             listens=tuple(value for _, value in unit_files.listens(settings)),
             triggers=(unit_files.activated(settings, name),) if name.endswith(".socket") else (),
             triggered_by=tuple(sorted(starters.get(name, ()))),
-            package=package(files.canonical(tree.root, file)),
+            package=_package(tree, file, package),
         )
 
 
@@ -81,19 +81,35 @@ def state(tree: UnitTree, name: str, settings: Settings) -> str:
     """Return UnitFileState in systemd's words (systemctl(1), is-enabled)."""
     file = tree.file(name) or ""
     runtime = "-runtime" if file.startswith("/run/") else ""
-    enabled = tree.enabled_by.get(name, [])
+    links = tree.enabled_by.get(name, [])
+    direct = [link for link in links if _own_name(link.rpartition("/")[2], name, settings)]
     answers = (
         (tree.masked(name), f"masked{runtime}"),
         ("/generator" in file, "generated"),
         ("/transient/" in file, "transient"),
         (name in tree.aliases, "alias"),
-        (any(not link.startswith("/run/") for link in enabled), "enabled"),
-        (bool(enabled), "enabled-runtime"),
+        (any(not link.startswith("/run/") for link in direct), "enabled"),
+        (bool(direct), "enabled-runtime"),
+        (bool(links), "indirect"),
         (tree.target(name) is not None, f"linked{runtime}"),
         (any(settings.all("Install", key) for key in _INSTALL), "disabled"),
         (bool(settings.all("Install", "Also")), "indirect"),
     )
     return next((word for true, word in answers if true), "static")
+
+
+def _own_name(link: str, name: str, settings: Settings) -> bool:
+    """Say whether a link bears a name that the unit's [Install] section gives it."""
+    instance = settings.last("Install", "DefaultInstance")
+    default = name.replace("@.", f"@{instance}.") if instance else name
+    return link in {name, default, *settings.words("Install", "Alias")}
+
+
+def _package(tree: UnitTree, file: str, package: Packages) -> Maybe[str | None]:
+    try:
+        return package(files.canonical(tree.root, file))
+    except OSError as error:
+        return Unknown(f"{file}: {error.strerror}")
 
 
 def _own(root: Path, package: Packages, shared: dict[str, Unit]) -> Iterator[Unit]:
