@@ -1,20 +1,21 @@
 """How portward writes things, the same everywhere; safe for a terminal."""
 
-import re
-
 from portward.model.host import Listener
 from portward.model.net import Family, Protocol, is_wildcard
 
-# C0 and C1 controls, the bidirectional overrides of Unicode, line and paragraph separators,
-# zero-width characters and lone surrogates: all that could repaint or disguise a line.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-
 
 def printable(text: str) -> str:
-    r"""Return text from outside with everything that a terminal would obey written as ``\x1b``."""
-    return _UNSAFE.sub(lambda match: match[0].encode("unicode_escape", "replace").decode(), text)
+    r"""Return text from outside with everything that a terminal would obey written as ``\x1b``.
+
+    That is all that Unicode does not call printable: C0 and C1 controls, overrides of direction,
+    line and paragraph separators, characters without width, spaces that are no space, and lone
+    surrogates; each could repaint or disguise a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def endpoint(listener: Listener) -> str:

@@ -2,16 +2,17 @@
 
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import groupby, zip_longest
 
 from portward.report.screen import (
     Block,
+    Column,
     Commands,
     Fields,
     Heading,
     Listing,
     Paragraph,
-    Row,
     Screen,
     Span,
     Spans,
@@ -151,60 +152,71 @@ def _cut(text: str, width: int) -> str:
 
 
 def _table(table: Table, width: int, marks: dict[Tone, str]) -> Iterator[list[Span]]:
-    shown = fit(table, width - GAP)
-    # Most tables are plain ASCII, where counting is free.
+    titles = tuple(column.title for column in table.columns)
+    # Most tables are plain ASCII, where counting and padding are free.
     ascii_only = all("".join(row.cells).isascii() for row in table.rows)
     measure: Callable[[str], int] = len if ascii_only else cells
-    titles = tuple(column.title for column in table.columns)
-    yield _line(("", Tone.PLAIN), titles, [Tone.QUIET] * len(titles), shown)
+    pad: Callable[[str, int], str] = str.ljust if ascii_only else _pad
+    natural = [
+        max(map(measure, texts))
+        for texts in zip(titles, *(row.cells for row in table.rows), strict=True)
+    ]
+    shown = fit(table, natural, width - GAP)
+    narrowed = any(wide < natural[index] for index, wide in shown)
+
+    yield _line(("", Tone.PLAIN), titles, (Tone.QUIET,) * len(titles), shown, pad)
     for row in table.rows:
-        tones = [_cell_tone(row, toned=column.toned) for column in table.columns]
         mark = (marks.get(row.tone, ""), row.tone)
-        if all(measure(row.cells[index]) <= wide for index, wide in shown):
-            yield _line(mark, row.cells, tones, shown)
+        tones = _tones(row.tone, table.columns)
+        if not narrowed:
+            yield _line(mark, row.cells, tones, shown, pad)
             continue
         wrapped = [
             ["".join(text for text, _ in line) for line in wrap(((cell, Tone.PLAIN),), wide)]
             for cell, wide in ((row.cells[index], wide) for index, wide in shown)
         ]
-        own_tones = [tones[index] for index, _ in shown]
+        own_tones = tuple(tones[index] for index, _ in shown)
         own = [(place, wide) for place, (_, wide) in enumerate(shown)]
         for texts in zip_longest(*wrapped, fillvalue=""):
-            yield _line(mark, texts, own_tones, own)
+            yield _line(mark, texts, own_tones, own, pad)
             mark = ("", row.tone)
 
 
-def _cell_tone(row: Row, *, toned: bool) -> Tone:
-    if row.tone == Tone.LOCAL:
-        return Tone.QUIET
-    return row.tone if toned else Tone.PLAIN
+@cache
+def _tones(tone: Tone, columns: tuple[Column, ...]) -> tuple[Tone, ...]:
+    """Choose the tones of the cells of a row."""
+    if tone == Tone.LOCAL:
+        return (Tone.QUIET,) * len(columns)
+    return tuple(tone if column.toned else Tone.PLAIN for column in columns)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))
 
 
 def _line(
-    mark: Span, texts: tuple[str, ...], tones: list[Tone], shown: list[tuple[int, int]]
+    mark: Span,
+    texts: tuple[str, ...],
+    tones: tuple[Tone, ...],
+    shown: list[tuple[int, int]],
+    pad: Callable[[str, int], str],
 ) -> list[Span]:
     """Pad the shown cells of one line; the last is not padded."""
-    line = [(mark[0] + " " * (GAP - len(mark[0])), mark[1])]
+    line = [(mark[0].ljust(GAP), mark[1])]
+    line += [(pad(texts[index], wide + GAP), tones[index]) for index, wide in shown[:-1]]
     last = shown[-1][0]
-    for index, wide in shown:
-        text = texts[index]
-        if index != last:
-            text += " " * (wide + GAP - cells(text))
-        line.append((text, tones[index]))
+    line.append((texts[last], tones[last]))
     return line
 
 
-def fit(table: Table, width: int) -> list[tuple[int, int]]:
+def fit(table: Table, natural: list[int], width: int) -> list[tuple[int, int]]:
     """Choose the columns to show in width cells, and how wide each is.
 
-    Columns fall away by rank while the rest would have to be wrapped below their good width;
-    those of rank 0 stay, down to their least width.
+    Natural are the widths at which nothing is wrapped. Columns fall away by rank while the rest
+    would have to be wrapped below their good width; those of rank 0 stay, down to their least
+    width.
     """
     columns = table.columns
-    natural = [
-        max(map(cells, (columns[index].title, *(row.cells[index] for row in table.rows))))
-        for index in range(len(columns))
-    ]
     shown = [index for index in range(len(columns)) if any(row.cells[index] for row in table.rows)]
     shown = shown or list(range(len(columns)))
     good = [min(natural[index], columns[index].good) for index in range(len(columns))]
