@@ -1,8 +1,8 @@
-import build
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import build
 from portward.model.net import Family
 from portward.model.words import endpoint, port, printable, where
 

@@ -70,11 +70,11 @@ def exposures() -> tuple[Exposure, ...]:
         "inetd": INETD,
     }
     miner = build.process(
-        "/tmp/.x/kworker",  # noqa: S108 - what an intruder would use
+        "/tmp/.x/kworker",
         pid=6666,
         name="kworker/0:1",
         exe_state=ExeState.DELETED,
-        cmdline=("/tmp/.x/kworker", "--pool", ESCAPE),  # noqa: S108 - the same
+        cmdline=("/tmp/.x/kworker", "--pool", ESCAPE),
         uid=33,
         user="www-data",
     )
@@ -170,7 +170,7 @@ def exposures() -> tuple[Exposure, ...]:
         ),
         _unknown_reach("111/tcp"),
         _unknown_reach("9/udp"),
-        *(build.exposure(build.listener(f"{port}/tcp", **ftp)) for port in range(20000, 20100)),
+        *(build.exposure(build.listener(f"{port}/tcp", **ftp)) for port in range(20000, 20005)),
     )
 
 

@@ -100,6 +100,7 @@ def test_none_and_unknown_are_told_apart() -> None:
     )
     assert (known.program, known.unit, known.package, known.pid) == ("no process", "-", "-", "-")
     assert (unknown.program, unknown.unit, unknown.package) == ("unknown", "unknown", "unknown")
+    assert unknown.pid == "unknown"
 
 
 @pytest.mark.parametrize(

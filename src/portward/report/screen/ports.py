@@ -253,6 +253,8 @@ def _pids(listeners: Iterable[Listener]) -> str:
     for listener in listeners:
         if isinstance(listener.process, Process):
             pids.update((listener.process.pid, *listener.process.sharers))
+        elif isinstance(listener.process, Unknown):
+            return "unknown"
     if not pids:
         return "-"
     return str(min(pids)) if len(pids) == 1 else f"{min(pids)} +{len(pids) - 1}"
