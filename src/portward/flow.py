@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portward.model.case import Case
-from portward.model.errors import PolicyError, PortwardError, SnapshotError
+from portward.model.errors import PolicyError, PortwardError, SnapshotError, UsageError
 from portward.model.host import Snapshot
-from portward.model.policy import Policy
+from portward.model.policy import Policy, Profile
 from portward.model.status import Exposure
 from portward.model.unknown import Unknown
 
 if TYPE_CHECKING:
+    from portward.model.explanation import Explanation
     from portward.model.finding import Audit
     from portward.model.service import Catalogue
     from portward.policy.guess import Guess
@@ -96,6 +97,16 @@ def guess(snapshot: Snapshot) -> "Guess":
     return propose(snapshot, catalogue.load())
 
 
+def new_policy(
+    roles: tuple[str, ...], snapshot: Snapshot, *, profile: Profile, admin: tuple[str, ...]
+) -> str:
+    """Return the text of a commented policy for roles."""
+    from portward.knowledge import catalogue
+    from portward.policy.write import render
+
+    return render(roles, catalogue.load(), profile=profile, admin=admin, snapshot=snapshot)
+
+
 def read_policy(file: Path, known: "Catalogue") -> Policy:
     """Read and resolve a policy file; PolicyError says where it is wrong."""
     from portward.policy.file import parse
@@ -109,19 +120,49 @@ def read_policy(file: Path, known: "Catalogue") -> Policy:
     return parse(text, str(file), known)
 
 
+# --- explain ---------------------------------------------------------------------------------
+
+
+def explain(topic: str) -> "Explanation":
+    """Say what is known about a port, a service, a role or a check."""
+    from portward import checks
+    from portward.knowledge import catalogue, port_names
+    from portward.knowledge.explain import port, role, service
+
+    known = catalogue.load()
+    kind, _, name = topic.partition(" ")
+    if kind == "role" or (not name and topic in known.roles):
+        return role(name or topic, known)
+    if kind == "check" or (not name and topic in checks.checks()):
+        return checks.explain(name or topic)
+    if kind == "service":
+        return service(name, known)
+    return port(topic, known, port_names.read(Path("/")))
+
+
+def explain_finding(name: str, found: "Audit") -> "Explanation":
+    """Say everything about one finding of an audit; UsageError where the audit has no such."""
+    from portward import checks
+
+    for finding in (*found.findings, *(one.finding for one in found.suppressed)):
+        if finding.id.upper() == name.upper():
+            return checks.explain_finding(finding)
+    raise UsageError(f'this machine has no finding "{name}" now', mend="see portward audit")
+
+
 def _policy(
     snapshot: Snapshot, known: "Catalogue", file: Path | None, roles: tuple[str, ...]
 ) -> Policy:
-    if roles:
-        from portward.policy.resolve import resolve
-
-        return resolve(roles, catalogue=known)
-    if file is not None or POLICY_FILE.exists():
+    if file is not None or (not roles and POLICY_FILE.exists()):
         return read_policy(file or POLICY_FILE, known)
-    from portward.policy.guess import guess as propose
-    from portward.policy.resolve import recognised
+    from portward.policy.resolve import Intent, resolve
 
-    return recognised(propose(snapshot, known), known)
+    if roles:
+        return resolve(Intent(roles=roles), known)
+    from portward.policy.guess import guess as propose
+
+    names = tuple(one.role for one in propose(snapshot, known).roles)
+    return resolve(Intent(roles=names, recognised=True), known)
 
 
 def _read(file: Path, limit: int, error: type[PortwardError]) -> bytes:

@@ -235,6 +235,17 @@ class Guest:
                 raise RuntimeError(f"{command}: {result.stdout}{result.stderr}")
             time.sleep(0.2)
 
+    def allow_containers(self) -> None:
+        """Let a container engine in the guest make cgroups, below the guest's own."""
+        for controller in Path("/sys/fs/cgroup").iterdir():
+            mount = f"/sys/fs/cgroup/{controller.name}"
+            if self.run("mountpoint", "-q", mount, check=False).returncode == 0:
+                self.run("mount", "-o", "remount,rw,bind", mount)
+        settings = self.tree / "etc/docker/daemon.json"
+        settings.parent.mkdir(exist_ok=True)
+        settings.write_text(f'{{"cgroup-parent": "/{self.name}"}}')
+        self.run("systemctl", "restart", "docker")
+
     def _command(self) -> list[str]:
         return [
             *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
@@ -285,7 +296,8 @@ class Guest:
         subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True)
         link = ["ip", "link", "del", f"pwv{self.number}"]
         subprocess.run(link, check=False, capture_output=True)
-        for group in self._cgroups():
+        # A container engine in the guest made groups below our own in every hierarchy.
+        for group in Path("/sys/fs/cgroup").glob(f"**/{self.name}"):
             for path, _, _ in os.walk(group, topdown=False):
                 with contextlib.suppress(OSError):
                     Path(path).rmdir()

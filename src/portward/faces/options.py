@@ -12,10 +12,13 @@ from portward.model.errors import UsageError
 from portward.model.explanation import Explanation
 from portward.model.finding import Audit
 from portward.model.host import Snapshot
-from portward.report import Look, formats, render
+from portward.report import UNBOUNDED, Look, render
 
+TERMINAL = "terminal"
+PLAIN = "plain"
+"""What takes the place of "terminal" in a pipe or a file."""
 NARROWEST = 40
-PIPE_WIDTH = 160
+_PIPE = Look(width=UNBOUNDED)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -50,14 +53,12 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_format(parser: argparse.ArgumentParser, document: str) -> None:
-    """Add the choice of the output format, among those that can show the document."""
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of the output format; a wrong one is answered with the list of all."""
     parser.add_argument(
         "--format",
-        choices=formats(document),
-        default="terminal",
-        metavar="FORMAT",
-        help=f"one of {', '.join(formats(document))} (default: terminal)",
+        default=TERMINAL,
+        help="how to write it: terminal, json, html and others (a wrong one lists them)",
     )
 
 
@@ -83,12 +84,18 @@ def case(arguments: argparse.Namespace, snapshot: Snapshot) -> Case:
 
 
 def show(arguments: argparse.Namespace, document: Case | Audit | Explanation) -> None:
-    """Print a document in the chosen format, for a terminal or for a pipe."""
-    sys.stdout.write(render(arguments.format, document, _look()))
+    """Print a document in the chosen format."""
+    on_terminal = sys.stdout.isatty()
+    name = arguments.format
+    if name == TERMINAL and not on_terminal:
+        name = PLAIN
+    sys.stdout.write(render(name, document, _terminal() if on_terminal else _PIPE))
 
 
-def _look() -> Look:
-    if not sys.stdout.isatty():
-        return Look(width=PIPE_WIDTH, colour=False)
-    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Look(width=max(NARROWEST, os.get_terminal_size().columns), colour=colour)
+def _terminal() -> Look:
+    dumb = os.environ.get("TERM") == "dumb"
+    return Look(
+        width=max(NARROWEST, os.get_terminal_size().columns),
+        colour=not dumb and not os.environ.get("NO_COLOR"),  # no-color.org
+        unicode=not dumb and (sys.stdout.encoding or "").lower().startswith("utf"),
+    )

@@ -4,10 +4,12 @@ The ruleset itself is not read yet: wherever one exists, the answer for a port t
 to this host alone is "unknown", never "open" and never "closed".
 """
 
-from portward.model.host import HOST, Facing, Firewall, Interface, Listener, Snapshot
+from portward.model.host import HOST, Firewall, Interface, Listener, Snapshot
 from portward.model.net import Protocol, is_loopback, is_wildcard
 from portward.model.status import Reach, Scope
 from portward.model.unknown import Unknown
+
+LOOPBACK = "lo"
 
 
 def reach(listener: Listener, snapshot: Snapshot) -> Reach:
@@ -18,8 +20,8 @@ def reach(listener: Listener, snapshot: Snapshot) -> Reach:
         return Reach(scope=Scope.HOST, reason=f"bound to {listener.address}")
     interfaces = () if isinstance(snapshot.interfaces, Unknown) else snapshot.interfaces
     device = _device(listener, interfaces)
-    if device is not None and device.facing == Facing.HOST:
-        return Reach(scope=Scope.HOST, reason=f"bound to {device.name}, {device.facing_reason}")
+    if device is not None and listener.device == LOOPBACK:
+        return Reach(scope=Scope.HOST, reason=f"bound to the interface {LOOPBACK}")
     if listener.namespace != HOST:
         return Reach(
             scope=Scope.UNKNOWN,

@@ -12,7 +12,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     shared.add_source(parser)
     shared.add_policy(parser)
-    shared.add_format(parser, "audit")
+    shared.add_format(parser)
 
 
 def run(arguments: argparse.Namespace) -> Exit:

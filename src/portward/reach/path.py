@@ -1,0 +1,329 @@
+"""The way of a packet through a machine: hook after hook, with the routing decision between.
+
+The order is the one of Netfilter (include/uapi/linux/netfilter_ipv4.h; nft(8), "Hooks"): ingress,
+prerouting with connection tracking at priority -200 and translation of the destination at -100,
+the routing decision, then input, or forward and postrouting. A drop is final; an accept ends only
+the base chain that said it. All questions are about the first packet of a connection: what
+follows is let through by "established" or not at all.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from portward.model.unknown import Unknown
+from portward.reach.host import BROADCAST, LOCAL, LOOPBACK, MULTICAST, UNICAST, Host
+from portward.reach.ruleset import Base, Chain, Kind, Ruleset, Table
+from portward.reach.sources import Sources
+from portward.reach.walk import UNTRACKED, Fields, Packet, Spread, Value, Walk, merged
+
+CONNTRACK = -200
+NAT = -100
+"""enum nf_ip_hook_priorities: NF_IP_PRI_CONNTRACK, NF_IP_PRI_NAT_DST."""
+
+INVALID, NEW = 1, 8
+"""NF_CT_STATE_INVALID_BIT and the bit of IP_CT_NEW, as "ct state" has them."""
+
+_NFPROTO = {32: 2, 128: 10}
+_FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
+
+
+class Ending(NamedTuple):
+    """Where some sources' packets end."""
+
+    kind: Kind
+    live: int
+    hook: str
+    address: int
+    """The destination as it is there, after translation."""
+    port: int | None
+    device: str | None = None
+    """The interface by which it is passed on; None where it is for this machine."""
+
+
+class Journey(NamedTuple):
+    """Everything that may happen to a packet, source by source."""
+
+    walk: Walk
+    endings: list[Ending]
+
+
+class _Hooked(NamedTuple):
+    table: Table
+    chain: Chain
+    base: Base
+
+
+def arrive(ruleset: Ruleset, machine: Host, sources: Sources, packet: Packet) -> Journey:
+    """Follow a packet that comes in by its field "iifname" to all its endings."""
+    return _Way(ruleset, machine, sources).follow(packet)
+
+
+def packet(  # noqa: PLR0913 - the header fields that make a packet
+    machine: Host,
+    sources: Sources,
+    *,
+    device: str,
+    protocol: int,
+    daddr: int,
+    dport: int | None,
+    **fields: Value,
+) -> Packet:
+    """Return the first packet of a connection, from all sources."""
+    first: Fields = {
+        "nfproto": _NFPROTO[machine.bits],
+        "iifname": device,
+        "oifname": None,
+        "l4proto": protocol,
+        "saddr": Spread(sources),
+        "daddr": daddr,
+        "dport": dport,
+        "original daddr": daddr,
+        "original dport": dport,
+        "mark": 0,
+        "ct mark": 0,
+        "ct state": INVALID,
+        "ct status": 0,
+        "ct direction": 0,
+        "skuid": None,
+        **{name.replace("_", " "): value for name, value in fields.items()},
+    }
+    return Packet(first, sources.all)
+
+
+class _Way:
+    """One packet's way; it holds what all its steps need."""
+
+    def __init__(self, ruleset: Ruleset, machine: Host, sources: Sources) -> None:
+        self.ruleset = ruleset
+        self.machine = machine
+        self.walk = Walk(sources)
+        self.endings: list[Ending] = []
+        self._spreads: dict[tuple[str, str], Spread] = {}
+
+    def follow(self, packet: Packet) -> Journey:
+        packets = self._derived([packet])
+        packets = self._prerouting(packets)
+        for one in merged(packets):
+            self._route(one)
+        return Journey(self.walk, self.endings)
+
+    def _prerouting(self, packets: list[Packet]) -> list[Packet]:
+        tracked = translated = False
+        for stage in [*self._hooked("ingress"), *self._hooked("prerouting"), None]:
+            early = stage is not None and stage.base.hook == "ingress"
+            late = stage is None or not early
+            if not tracked and late and (stage is None or stage.base.priority >= CONNTRACK):
+                packets, tracked = [_tracked(one) for one in packets], True
+            if stage is None:
+                break
+            if stage.base.type == "nat":
+                if translated:
+                    continue
+                packets = self._nat(packets)
+                translated = True
+            else:
+                packets = self._stage(stage, packets)
+        return packets
+
+    def _nat(self, packets: list[Packet]) -> list[Packet]:
+        """Run all nat chains of prerouting: the first translation of a packet is the only one."""
+        done: list[Packet] = []
+        for stage in self._hooked("prerouting"):
+            if stage.base.type != "nat":
+                continue
+            waiting = [one for one in packets if _is_plain(one)]
+            done += [one for one in packets if not _is_plain(one)]
+            packets = self._derived(self._stage(stage, waiting))
+        return merged([*done, *packets])
+
+    def _route(self, packet: Packet) -> None:
+        """Decide as fib_validate_source() and ip_route_input_slow() of the kernel do."""
+        fields = packet.fields
+        device, daddr = fields["iifname"], fields["daddr"]
+        assert isinstance(device, str)  # noqa: S101 - packet() made it
+        assert isinstance(daddr, int)  # noqa: S101 - packet() made it
+        refused = packet.live & self._martians(device)
+        if refused:
+            self._end(Kind.DROP, packet.part(refused), "routing")
+            packet = packet.part(packet.live & ~refused)
+        if not packet.live:
+            return
+        if fields.get("redirected"):
+            packet = self._redirected(packet, device)
+            daddr = packet.fields["daddr"]
+            assert isinstance(daddr, int)  # noqa: S101 - set just now
+        kind = self.machine.kind(daddr)
+        looping = kind == LOCAL and self._is_loopback(daddr) and device != LOOPBACK
+        if looping and device not in self.machine.localnet:
+            self._end(Kind.DROP, packet, "routing")
+        elif kind in {LOCAL, BROADCAST, MULTICAST}:
+            self._local(packet)
+        elif kind == UNICAST:
+            self._forward(packet, daddr)
+        else:
+            self._end(Kind.REJECT, packet, "routing")
+
+    def _redirected(self, packet: Packet, device: str) -> Packet:
+        """Send a redirected packet to the first address of the interface it came by."""
+        own = [address for address, name in self.machine.own.items() if name == device]
+        return packet.changed({"daddr": own[0] if own else 0})
+
+    def _local(self, packet: Packet) -> None:
+        passed = [packet]
+        for stage in self._hooked("input"):
+            passed = self._stage(stage, passed)
+        for one in passed:
+            self._end(Kind.ACCEPT, one, "input")
+
+    def _forward(self, packet: Packet, daddr: int) -> None:
+        way = self.machine.route(daddr)
+        forwards = self.machine.forwards
+        device = way.device if way else None
+        if forwards is False or device is None:
+            self._end(Kind.DROP, packet, "routing")
+            return
+        if isinstance(forwards, Unknown):
+            self.walk.doubts[forwards.reason] = packet.live
+        passed = [packet.changed({"oifname": device})]
+        for hook in ("forward", "postrouting"):
+            for stage in self._hooked(hook):
+                passed = self._stage(stage, passed)
+        for one in passed:
+            self._end(Kind.ACCEPT, one, "forward", device)
+
+    def _stage(self, stage: _Hooked, packets: list[Packet]) -> list[Packet]:
+        """Run packets through a base chain and return those that go on."""
+        if not packets:
+            return []
+        device = packets[0].fields["iifname"]
+        if stage.base.hook == "ingress" and stage.base.devices:
+            if device not in stage.base.devices:
+                return packets
+        elif stage.base.hook == "ingress":
+            self.walk.doubts["which interface an ingress chain is for"] = packets[0].live
+        outcome = self.walk.base(stage.table, stage.chain, packets)
+        for kind, packet in outcome.ended:
+            self._end(kind, packet, stage.base.hook)
+        return self._derived(outcome.accepted)
+
+    def _end(self, kind: Kind, packet: Packet, hook: str, device: str | None = None) -> None:
+        daddr, dport = packet.fields["daddr"], packet.fields["dport"]
+        self.endings.append(
+            Ending(
+                kind,
+                packet.live,
+                hook,
+                daddr if isinstance(daddr, int) else 0,
+                dport if isinstance(dport, int) else None,
+                device,
+            )
+        )
+
+    def _hooked(self, hook: str) -> Iterator[_Hooked]:
+        """Yield the base chains of a hook as the kernel runs them.
+
+        Of equal priority the one that was registered last runs first.
+        """
+        families = _FAMILIES[self.machine.bits] | ({"netdev"} if hook == "ingress" else set())
+        found = [
+            _Hooked(table, chain, chain.base)
+            for table in self.ruleset.tables
+            if table.family in families
+            for chain in table.chains
+            if chain.base is not None and chain.base.hook == hook
+        ]
+        found.reverse()
+        yield from sorted(found, key=lambda one: one.base.priority)
+
+    # --- what depends on addresses -----------------------------------------------------------
+
+    def _derived(self, packets: list[Packet]) -> list[Packet]:
+        """Give packets the fields that follow from their addresses ("fib daddr type")."""
+        return [self._derive(one) for one in packets]
+
+    def _derive(self, packet: Packet) -> Packet:
+        daddr, device = packet.fields["daddr"], packet.fields["iifname"]
+        assert isinstance(daddr, int)  # noqa: S101 - packet() and Translate make it a number
+        assert isinstance(device, str)  # noqa: S101 - packet() made it
+        kind = self.machine.kind(daddr)
+        if packet.fields.get("fib daddr type") == kind:
+            return packet
+        return packet.changed(
+            {
+                "fib daddr type": kind,
+                "pkttype": {BROADCAST: 1, MULTICAST: 2}.get(kind, 0),  # PACKET_HOST is 0
+                "fib saddr type": self._spread("type", device),
+                "fib saddr oif": self._spread("oif", device),
+                "fib saddr . iif oif": self._spread("iif oif", device),
+            }
+        )
+
+    def _spread(self, result: str, device: str) -> Spread:
+        """Return what a fib lookup of the source yields, source by source."""
+        key = (result, device)
+        if key not in self._spreads:
+            values: dict[int | str, int] = {}
+            left = self.walk.sources.all
+            for way in self.machine.ways:
+                bits = self.walk.sources.bits(way.first, way.last) & left
+                left &= ~bits
+                if bits:
+                    found = self._fib(result, way.kind, way.device, device)
+                    values[found] = values.get(found, 0) | bits
+            if left:
+                missing: int | str = 7 if result == "type" else ""  # RTN_UNREACHABLE
+                values[missing] = values.get(missing, 0) | left
+            self._spreads[key] = Spread(self.walk.sources, values)
+        return self._spreads[key]
+
+    @staticmethod
+    def _fib(result: str, kind: int, way: str | None, device: str) -> int | str:
+        """Return the result as nft_fib(4|6)_eval() does; "" stands for "no interface"."""
+        if result == "type":
+            return kind
+        if way is None or (result == "iif oif" and way != device) or kind != UNICAST:
+            return ""
+        return way
+
+    def _martians(self, device: str) -> int:
+        """Return the sources that the routing decision refuses."""
+        refused = 0
+        sources = self.walk.sources
+        if self.machine.bits == 32:  # noqa: PLR2004 - IPv4
+            refused |= sources.bits(0, (1 << 24) - 1)  # 0.0.0.0/8, ipv4_is_zeronet()
+            refused |= sources.bits(0xE0000000, 0xEFFFFFFF)  # ipv4_is_multicast()
+            refused |= sources.bits(0xFFFFFFFF, 0xFFFFFFFF)
+            if device != LOOPBACK and device not in self.machine.localnet:
+                refused |= sources.bits(0x7F000000, 0x7FFFFFFF)
+        else:
+            refused |= sources.bits(0xFF << 120, (1 << 128) - 1)
+            if device != LOOPBACK:
+                refused |= sources.bits(1, 1)
+        kinds = self._spread("type", device)
+        if self.machine.bits == 32 and device != LOOPBACK:  # noqa: PLR2004 - IPv4
+            refused |= kinds.bits(((LOCAL, LOCAL), (BROADCAST, BROADCAST)))
+        strict = self.machine.strict.get(device, 0)
+        if strict:
+            left = sources.all
+            good = 0
+            for way in self.machine.ways:
+                bits = sources.bits(way.first, way.last) & left
+                left &= ~bits
+                if way.kind == UNICAST and (strict > 1 or way.device == device):
+                    good |= bits
+            refused |= sources.all & ~good
+        return refused
+
+    def _is_loopback(self, address: int) -> bool:
+        return address >> 24 == 127 if self.machine.bits == 32 else address == 1  # noqa: PLR2004
+
+
+def _tracked(packet: Packet) -> Packet:
+    """Let connection tracking look at a packet, unless a rule said no."""
+    if packet.fields["ct state"] == UNTRACKED:
+        return packet
+    return packet.changed({"ct state": packet.fields.get("first state", NEW)})
+
+
+def _is_plain(packet: Packet) -> bool:
+    return packet.fields["ct status"] == 0 and packet.fields["ct state"] != UNTRACKED

@@ -1,0 +1,371 @@
+"""Executes chains on packets as the kernel would, for all sources at once.
+
+A packet stands for many: each of its fields has one value, only its source is a set, as bits of
+``Sources``. What a rule cannot decide for a source sends that source both ways, and the name of
+what was not decided is kept. So after the walk a source with one ending gets it for certain, and
+one with several may get any of them.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from portward.reach.ruleset import (
+    Assign,
+    Chain,
+    Chance,
+    Dispatch,
+    Elements,
+    Field,
+    Kind,
+    Names,
+    Opaque,
+    Part,
+    Place,
+    Row,
+    Rule,
+    SetName,
+    Table,
+    Target,
+    Test,
+    Translate,
+    Untrack,
+    Values,
+    Verdict,
+)
+from portward.reach.sources import Sources
+
+MAX_DEPTH = 16
+"""NFT_JUMP_STACK_SIZE of the kernel, which loads no deeper nesting."""
+
+UNTRACKED = 64
+"""NF_CT_STATE_UNTRACKED_BIT (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
+
+
+class Undecided(NamedTuple):
+    """The value of a field that nobody knows, and why."""
+
+    why: str
+
+
+class Spread:
+    """The value of a field that differs from source to source: which sources have which."""
+
+    def __init__(self, sources: Sources, values: dict[int | str, int] | None = None) -> None:
+        """Take the sources of each value; without values it is the source address itself."""
+        self._sources = sources
+        self._values = values
+
+    def bits(self, values: Values) -> int:
+        """Return the sources that have one of the values."""
+        found = 0
+        if self._values is None:
+            for first, last in () if isinstance(values, Names) else values:
+                found |= self._sources.bits(first, last)
+            return found
+        for value, bits in self._values.items():
+            if has(values, value):
+                found |= bits
+        return found
+
+    def masked(self, mask: int, flip: int) -> "Spread | Undecided":
+        """Return the field seen through a mask, where every source is a single address."""
+        if self._values is not None or not self._sources.exact:
+            return Undecided("a mask on the source address")
+        seen: dict[int | str, int] = {}
+        for index, start in enumerate(self._sources.starts):
+            value = (start & mask) ^ flip
+            seen[value] = seen.get(value, 0) | 1 << index
+        return Spread(self._sources, seen)
+
+
+Value = int | str | Spread | Undecided | None
+"""None: the packet has no such field, so that no test of it holds."""
+Fields = dict[str, Value]
+
+
+class Packet(NamedTuple):
+    """A packet on its way: its fields, which rules may change, and its sources."""
+
+    fields: Fields
+    live: int
+
+    def part(self, live: int) -> "Packet":
+        """Return the same packet for some of its sources."""
+        return Packet(self.fields, live)
+
+    def changed(self, changes: Fields) -> "Packet":
+        """Return a packet with other values in some fields."""
+        return Packet({**self.fields, **changes}, self.live)
+
+
+class Decision(NamedTuple):
+    """A rule, or a policy, that decided about some sources."""
+
+    place: Place
+    kind: Kind
+    live: int
+
+
+class Outcome(NamedTuple):
+    """Where the packets of one base chain ended."""
+
+    accepted: list[Packet]
+    ended: list[tuple[Kind, Packet]]
+    """Dropped, rejected or queued."""
+
+
+class Walk:
+    """One walk through chains; it remembers what decided and what could not be decided."""
+
+    def __init__(self, sources: Sources) -> None:
+        """Begin with nothing decided."""
+        self.sources = sources
+        self.decisions: list[Decision] = []
+        self.doubts: dict[str, int] = {}
+        self._ended: list[tuple[Kind, Packet]] = []
+        self._accepted: list[Packet] = []
+        self._tests: dict[tuple[object, ...], int] = {}
+
+    def base(self, table: Table, chain: Chain, packets: Iterable[Packet]) -> Outcome:
+        """Run packets through a chain of a hook, to its policy."""
+        self._ended, self._accepted = [], []
+        assert chain.base is not None  # noqa: S101 - the caller chose it by its hook
+        for packet in self._chain(table, chain, list(packets), 0):
+            self._decide(
+                Place(table.family, table.name, chain.name, None), chain.base.policy, packet
+            )
+        return Outcome(merged(self._accepted), self._ended)
+
+    # --- chains and rules --------------------------------------------------------------------
+
+    def _chain(self, table: Table, chain: Chain, packets: list[Packet], depth: int) -> list[Packet]:
+        """Run packets through a chain and return those that come out at its end."""
+        out: list[Packet] = []
+        for rule in chain.rules:
+            if not packets:
+                break
+            place = Place(table.family, table.name, chain.name, rule)
+            on: list[Packet] = []
+            for packet in packets:
+                self._rule(table, place, rule, packet, depth, on, out)
+            packets = on if len(on) == 1 else merged(on)
+        return merged([*out, *packets])
+
+    def _rule(  # noqa: PLR0913 - the state of one rule, passed instead of an object per rule
+        self,
+        table: Table,
+        place: Place,
+        rule: Rule,
+        packet: Packet,
+        depth: int,
+        on: list[Packet],
+        out: list[Packet],
+    ) -> None:
+        """Run one packet through one rule; on: goes to the next rule, out: leaves the chain."""
+        for step in rule.steps:
+            if isinstance(step, Test):
+                must, may = self._test(table, step, packet)
+            elif isinstance(step, Chance | Opaque):
+                self._doubt(step.name, packet.live)
+                must, may = 0, packet.live
+            elif isinstance(step, Assign):
+                packet = self._assign(step, packet)
+                continue
+            elif isinstance(step, Untrack):
+                packet = packet.changed({"ct state": UNTRACKED, "untracked": 1})
+                continue
+            elif isinstance(step, Translate):
+                packet = self._translate(table, place, step, packet)
+                break
+            elif isinstance(step, Verdict):
+                self._verdict(table, place, step, packet, depth, on, out)
+                return
+            else:
+                packet = self._dispatch(table, place, step, packet, depth, on, out)
+                if not packet.live:
+                    return
+                continue
+            if packet.live & ~must:
+                on.append(packet.part(packet.live & ~must))
+            packet = packet.part(may)
+            if not may:
+                return
+        if packet.live:
+            on.append(packet)
+
+    def _verdict(  # noqa: PLR0913 - as _rule
+        self,
+        table: Table,
+        place: Place,
+        verdict: Verdict,
+        packet: Packet,
+        depth: int,
+        on: list[Packet],
+        out: list[Packet],
+    ) -> None:
+        if verdict.kind == Kind.CONTINUE:
+            on.append(packet)
+        elif verdict.kind == Kind.RETURN:
+            out.append(packet)
+        elif verdict.kind in {Kind.JUMP, Kind.GOTO}:
+            target = table.chain(verdict.chain)
+            if target is None or depth >= MAX_DEPTH:
+                self._doubt(f"chain {verdict.chain}", packet.live)
+                on.append(packet)
+                return
+            back = self._chain(table, target, [packet], depth + 1)
+            (on if verdict.kind == Kind.JUMP else out).extend(back)
+        else:
+            self._decide(place, verdict.kind, packet)
+
+    def _decide(self, place: Place, kind: Kind, packet: Packet) -> None:
+        self.decisions.append(Decision(place, kind, packet.live))
+        if kind == Kind.ACCEPT:
+            self._accepted.append(packet)
+        else:
+            self._ended.append((kind, packet))
+
+    def _dispatch(  # noqa: PLR0913 - as _rule
+        self,
+        table: Table,
+        place: Place,
+        step: Dispatch,
+        packet: Packet,
+        depth: int,
+        on: list[Packet],
+        out: list[Packet],
+    ) -> Packet:
+        """Send each source where the map says; return what the map has no entry for."""
+        entries, doubt = step.entries, ""
+        if isinstance(entries, SetName):
+            known = table.sets.get(entries.name, Elements(dynamic=True))
+            doubt = f"the changing map {entries.name}" if known.dynamic else ""
+            entries = known.verdicts
+        left = packet.live
+        for row, verdict in entries:
+            must, may = self._row(step.parts, row, packet)
+            if may & left:
+                self._verdict(table, place, verdict, packet.part(may & left), depth, on, out)
+                left &= ~must
+        if doubt:
+            self._doubt(doubt, packet.live)
+        return packet.part(left)
+
+    def _translate(self, table: Table, place: Place, step: Translate, packet: Packet) -> Packet:
+        """Change the destination; the chain ends there as with an accept."""
+        choices: list[tuple[Target, int]] = [(target, packet.live) for target in step.targets]
+        left = 0
+        if step.parts:
+            entries = step.entries
+            if isinstance(entries, SetName):
+                entries = table.sets.get(entries.name, Elements()).targets
+            left = packet.live
+            for row, target in entries:
+                must, may = self._row(step.parts, row, packet)
+                if may & left:
+                    choices.append((target, may & left))
+                    left &= ~must
+        if len(step.targets) > 1 or any(_wide(target) for target, _ in choices):
+            self._doubt(f"which of several destinations {step.kind} takes", packet.live)
+        for target, live in choices:
+            changes: Fields = {"ct status": 32}  # IPS_DST_NAT
+            if target.address is not None:
+                changes["daddr"] = target.address[0]
+            if target.port is not None:
+                changes["dport"] = target.port[0]
+            if step.kind == "redirect":
+                changes["redirected"] = 1
+            self._decide(place, Kind.ACCEPT, packet.part(live).changed(changes))
+        return packet.part(left)
+
+    # --- tests -------------------------------------------------------------------------------
+
+    def _test(self, table: Table, test: Test, packet: Packet) -> tuple[int, int]:
+        """Return the sources that pass a test for certain, and those that may."""
+        rows, changing = test.rows, False
+        if isinstance(rows, SetName):
+            known = table.sets.get(rows.name)
+            if known is None or known.dynamic:
+                self._doubt(f"the changing set {rows.name}", packet.live)
+                changing = True
+            rows = known.rows if known else ()
+        must = may = 0
+        for row in rows:
+            certain, possible = self._row(test.parts, row, packet)
+            must |= certain
+            may |= possible
+            if must == packet.live:
+                break
+        if test.negated:
+            absent = any(value(part, packet.fields) is None for part in test.parts)
+            # A field that the packet does not have ends the rule, negated or not.
+            must, may = (0, 0) if absent else (packet.live & ~may, packet.live & ~must)
+        return (0, packet.live) if changing else (must, may)
+
+    def _row(self, parts: tuple[Part, ...], row: Row, packet: Packet) -> tuple[int, int]:
+        must = may = packet.live
+        for part, values in zip(parts, row, strict=False):
+            found = value(part, packet.fields)
+            if isinstance(found, Undecided):
+                self._doubt(found.why, may)
+                must = 0
+            elif isinstance(found, Spread):
+                key = (id(found), id(values))
+                bits = self._tests.get(key)
+                if bits is None:
+                    bits = self._tests[key] = found.bits(values)
+                must &= bits
+                may &= bits
+            elif found is None or not has(values, found):
+                return 0, 0
+            if not may:
+                break
+        return must, may
+
+    def _assign(self, step: Assign, packet: Packet) -> Packet:
+        old = 0 if step.keep == 0 else value(step.source, packet.fields)
+        new = (old & step.keep) ^ step.flip if isinstance(old, int) else Undecided(step.field.name)
+        return packet.changed({step.field.name: new})
+
+    def _doubt(self, name: str, live: int) -> None:
+        self.doubts[name] = self.doubts.get(name, 0) | live
+
+
+def value(part: Part, fields: Fields) -> Value:
+    """Return what a packet has there."""
+    if isinstance(part, Field):
+        return fields.get(part.name, Undecided(part.name))
+    if isinstance(part, Opaque):
+        return Undecided(part.name)
+    found = fields.get(part.of.name, Undecided(part.of.name))
+    if isinstance(found, int):
+        return (found & part.mask) ^ part.flip
+    if isinstance(found, Spread):
+        return found.masked(part.mask, part.flip)
+    return found
+
+
+def has(values: Values, found: int | str) -> bool:
+    """Say whether a value is one of several."""
+    if isinstance(values, Names):
+        return isinstance(found, str) and values.has(found)
+    return isinstance(found, int) and any(first <= found <= last for first, last in values)
+
+
+def merged(packets: list[Packet]) -> list[Packet]:
+    """Join packets that are alike but for their sources."""
+    if len(packets) < 2:  # noqa: PLR2004 - nothing to join
+        return packets
+    alike: list[Packet] = []
+    for packet in packets:
+        for index, other in enumerate(alike):
+            if other.fields is packet.fields or other.fields == packet.fields:
+                alike[index] = other.part(other.live | packet.live)
+                break
+        else:
+            alike.append(packet)
+    return alike
+
+
+def _wide(target: Target) -> bool:
+    return any(span is not None and span[0] != span[1] for span in (target.address, target.port))

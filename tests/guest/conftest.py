@@ -1,0 +1,69 @@
+"""Guests that several tests look at."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from guest.machine import Guest, image
+from guest.wheels import copy_tree, wheels
+
+SHOWCASE = (
+    "openssh-server",
+    "nginx-light",
+    "postgresql",
+    "inetutils-telnetd",
+    "inetutils-inetd",
+    "rpcbind",
+    "avahi-daemon",
+    "cups",
+    "exim4-daemon-light",
+    "samba",
+    "snmpd",
+    "docker.io",
+    "iptables",
+    "busybox-static",
+)
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/root/wheels"}
+"""A guest reaches no package index; its pip finds the same packages in a folder."""
+
+
+def install_clone(guest: Guest) -> None:
+    """Put a fresh clone at /root/portward, and the packages that its first start installs."""
+    copy_tree(guest.tree / "root/portward")
+    target = guest.tree / "root/wheels"
+    target.mkdir()
+    for wheel in wheels().iterdir():
+        (target / wheel.name).write_bytes(wheel.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def showcase() -> Iterator[Guest]:
+    """A web server with much that it does not need, all really running."""
+    with Guest(image(*SHOWCASE), 201) as guest:
+        install_clone(guest)
+        etc = guest.tree / "etc"
+        with (etc / "inetd.conf").open("a") as inetd:
+            inetd.write("telnet stream tcp nowait root /usr/sbin/tcpd /usr/sbin/telnetd\n")
+        for settings in etc.glob("postgresql/*/main/postgresql.conf"):
+            with settings.open("a") as postgresql:
+                postgresql.write("listen_addresses = '*'\n")
+        snmp = etc / "snmp/snmpd.conf"
+        snmp.write_text(snmp.read_text().replace("127.0.0.1,[::1]", "udp:161"))
+        guest.boot()
+        guest.run("systemctl", "disable", "--now", "ssh.service")
+        guest.run("systemctl", "enable", "--now", "ssh.socket")
+        guest.allow_containers()
+        guest.run("mkdir", "-p", "/root/box/bin")
+        guest.run("cp", "/bin/busybox", "/root/box/bin/")
+        guest.run("tar", "-C", "/root/box", "-cf", "/root/box.tar", ".")
+        guest.run("docker", "import", "/root/box.tar", "box")
+        publish = ("-d", "--name", "shop", "-p", "8080:80")
+        guest.run("docker", "run", *publish, "box", "/bin/busybox", "httpd", "-f", "-p", "80")
+        for port in (23, 25, 80, 445, 5432, 8080):
+            guest.wait_for("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}")
+        yield guest
+        guest.run("docker", "rm", "-f", "shop")

@@ -1,0 +1,138 @@
+"""The whole of portward on a Debian with many services, from a fresh clone, by its own launcher."""
+
+import json
+from typing import Any
+
+import pytest
+from guest.conftest import OFFLINE
+from guest.machine import Guest
+
+pytestmark = [pytest.mark.guest, pytest.mark.root]
+
+Json = dict[str, Any]
+
+# service: (port, program, unit, package, a word that the remedy must have)
+WRONG = {
+    "postgresql": (5432, "postgres", "postgresql@15-main.service", "postgresql-15", "postgresql"),
+    "telnet": (23, "inetutils-inetd", "inetutils-inetd.service", "inetutils-inetd", "inetd.conf"),
+    "rpcbind": (111, "rpcbind", "rpcbind.service", "rpcbind", "rpcbind.socket"),
+    "mdns": (5353, "avahi-daemon", "avahi-daemon.service", "avahi-daemon", "avahi-daemon.socket"),
+    "ipp": (631, "cupsd", "cups.service", "cups-daemon", "cups.socket"),
+    "smb": (445, "smbd", "smbd.service", "samba", "smbd"),
+    "netbios-ns": (137, "nmbd", "nmbd.service", "samba", "nmbd"),
+    "snmp": (161, "snmpd", "snmpd.service", "snmpd", "snmpd"),
+    "smtp": (25, "exim4", "exim4.service", "exim4-daemon-light", "exim4"),
+}
+
+
+def portward(guest: Guest, *words: str, expect: int) -> str:
+    result = guest.run("/root/portward/portward", *words, check=False, env=OFFLINE)
+    assert result.returncode == expect, result.stderr + result.stdout
+    assert not result.stderr or "making" in result.stderr, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def status(showcase: Guest) -> Json:
+    words = ("status", "--role", "web-server", "--format", "json")
+    answer: Json = json.loads(portward(showcase, *words, expect=0))
+    return answer
+
+
+@pytest.fixture(scope="module")
+def audit(showcase: Guest) -> Json:
+    words = ("audit", "--role", "web-server", "--format", "json")
+    answer: Json = json.loads(portward(showcase, *words, expect=1))
+    return answer
+
+
+def listeners_at(status: Json, port: int) -> list[Json]:
+    return [row for row in status["listeners"] if row["port"] == port]
+
+
+@pytest.mark.parametrize("service", WRONG)
+def test_every_unneeded_service_has_its_owner(status: Json, service: str) -> None:
+    port, program, unit, package, _ = WRONG[service]
+    rows = listeners_at(status, port)
+    assert rows
+    for row in rows:
+        assert row["service"] == service
+        assert row["process"]["exe"].rpartition("/")[2] == program
+        assert row["unit"] == unit
+        assert row["package"] == package
+        assert row["container"] is None
+        assert row["verdict"] in {"not allowed", "local"}
+
+
+@pytest.mark.parametrize("service", WRONG)
+def test_every_unneeded_service_is_a_finding_with_its_remedy(audit: Json, service: str) -> None:
+    port, _, _, _, word = WRONG[service]
+    found = [
+        finding
+        for finding in audit["findings"]
+        if finding["check"] == "open-not-allowed" and f"{port}/" in json.dumps(finding)
+    ]
+    assert len(found) == 1, [finding["title"] for finding in found]
+    assert word in json.dumps(found[0]["remedy"])
+
+
+def test_a_port_of_a_socket_unit_names_the_socket_and_what_it_starts(status: Json) -> None:
+    for row in listeners_at(status, 22):
+        assert row["service"] == "ssh"
+        assert row["unit"] == "ssh.socket"
+        assert row["activates"] == "ssh.service"
+        assert row["process"]["pid"] == 1
+        assert row["package"] == "openssh-server"
+
+
+def test_a_published_port_names_its_container(status: Json, audit: Json) -> None:
+    rows = listeners_at(status, 8080)
+    assert {row["container"] for row in rows} == {"shop"}
+    assert any(
+        finding["check"] == "published-port" and "shop" in finding["title"]
+        for finding in audit["findings"]
+    )
+    inside = [row for row in listeners_at(status, 80) if row["namespace"] != "host"]
+    assert [row["container"] for row in inside] == ["shop"]
+    assert inside[0]["process"]["exe"] == "/bin/busybox"
+
+
+def test_nothing_is_named_that_is_not_there(showcase: Guest, status: Json, audit: Json) -> None:
+    seen_by_ss = set()
+    for line in showcase.run("ss", "-Htuln").stdout.splitlines():
+        words = line.split()
+        seen_by_ss.add((words[0], int(words[4].rpartition(":")[2])))
+    host = [row for row in status["listeners"] if row["namespace"] == "host"]
+    assert {
+        (row["protocol"], row["port"]) for row in host if row["protocol"] in {"tcp", "udp"}
+    } == seen_by_ss
+    for finding in audit["findings"]:
+        listener = finding["listener"]
+        if listener and listener["namespace"] == "host" and listener["protocol"] in {"tcp", "udp"}:
+            assert (listener["protocol"], listener["port"]) in seen_by_ss
+
+
+def test_what_the_role_needs_is_no_finding(status: Json, audit: Json) -> None:
+    assert {row["verdict"] for row in listeners_at(status, 80) if row["namespace"] == "host"} == {
+        "allowed"
+    }
+    closing = [row for row in audit["findings"] if row["check"] == "open-not-allowed"]
+    assert not any("nginx" in json.dumps(finding["remedy"]) for finding in closing)
+
+
+def test_without_root_it_says_unknown_never_none(showcase: Guest) -> None:
+    showcase.run("chmod", "755", "/root")
+    user = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
+    words = ("/root/portward/portward", "status", "--role", "web-server", "--format", "json")
+    answer = json.loads(showcase.run(*user, *words).stdout)
+    row = listeners_at(answer, 445)[0]
+    assert row["process"] == {"unknown": "needs root"}
+    assert any("root" in gap for gap in answer["gaps"])
+
+
+def test_a_snapshot_is_judged_the_same_elsewhere(showcase: Guest, audit: Json) -> None:
+    portward(showcase, "snapshot", "--output", "/root/taken.json", expect=0)
+    assert (showcase.tree / "root/taken.json").stat().st_mode & 0o777 == 0o600
+    words = ("audit", "--role", "web-server", "--format", "json")
+    again = json.loads(portward(showcase, *words, "--snapshot", "/root/taken.json", expect=1))
+    assert [row["id"] for row in again["findings"]] == [row["id"] for row in audit["findings"]]
