@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import build
 import pytest
 
+import build
 from portward.knowledge.recognise import is_interpreter, recognise
 from portward.model.host import InetdLine, Kernel
 from portward.model.net import Protocol

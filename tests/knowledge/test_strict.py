@@ -141,8 +141,7 @@ def test_every_path_of_every_document_has_a_line_that_names_it(lines: list[str])
     text = "\n".join(lines)
     try:
         document = Document(text, "x", KnowledgeError)
-    except PortwardError as wrong:
-        assert wrong.where.startswith("x:")
+    except PortwardError:
         return
     count = text.count("\n") + 1
     for path in _paths(document.values):
