@@ -33,14 +33,13 @@ def everything() -> Snapshot:
     """Survey all of this machine."""
     from portward.survey.antivirus import antivirus  # noqa: PLC0415 - status does not need it
     from portward.survey.sysctls import sysctls  # noqa: PLC0415 - the same
-    from portward.survey.units import active, units  # noqa: PLC0415 - the same
+    from portward.survey.units import active_units  # noqa: PLC0415 - the same
     from portward.survey.updates import updates  # noqa: PLC0415 - the same
 
     index = packages.index(RUNNING)
-    found = units(RUNNING, index.owner)
     return replace(
         _ports(index),
-        units=found if isinstance(found, Unknown) else active(found),
+        units=active_units(index.owner),
         firewall=firewall.firewall(RUNNING),
         sysctls=sysctls(RUNNING),
         packages=packages.installed(RUNNING),
