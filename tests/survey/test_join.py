@@ -190,8 +190,11 @@ def test_the_proxy_of_docker_belongs_to_the_container_it_serves() -> None:
     place = Place(unit="docker.service")
     listener = one(held(proxy, socket=socket, place=place))
     assert (listener.container, listener.unit) == ("web", "docker.service")
-    listener = one(held(proxy, socket=socket._replace(port=9090), place=place))
-    assert isinstance(listener.container, Unknown)
+    for other in (
+        held(proxy, socket=socket._replace(port=9090), place=place),
+        held(proxy, socket=socket, place=place, ours=False),
+    ):
+        assert isinstance(one(other).container, Unknown)
 
 
 def test_a_port_of_inetd_has_its_line() -> None:
@@ -200,6 +203,7 @@ def test_a_port_of_inetd_has_its_line() -> None:
     assert one(held(inetd, socket=socket)).inetd == LINE
     assert one(held(inetd, socket=socket._replace(protocol=Protocol.UDP))).inetd is None
     assert one(held(socket=socket)).inetd is None
+    assert one(held(inetd, socket=socket, ours=False)).inetd is None  # it reads other files
 
 
 def test_a_port_of_the_kernel() -> None:

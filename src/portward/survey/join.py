@@ -15,6 +15,7 @@ from portward.survey.sockets import Socket
 NO_SOCKET_UNIT = Unknown("systemd holds the port, but no socket unit that can be read names it")
 IN_IMAGE = Unknown("it is part of the container's image")
 OTHER_TREE = Unknown("its program lies in another file tree")
+OTHER_ENGINE = Unknown("the files of its container engine lie in another file tree")
 _SUPER_SERVERS = frozenset({"inetd", "inetutils-inetd", "openbsd-inetd", "rlinetd", "xinetd"})
 _DOCKER_PROXY = "docker-proxy"
 
@@ -165,7 +166,7 @@ def _container(held: Held, known: Known) -> Maybe[Container | None]:
         found = known.containers.find(place.engine, place.container)
         return found or unnamed(place.engine, place.container)
     if isinstance(held.process, Seen) and _program(held.process.process) == _DOCKER_PROXY:
-        return _published_by(held.socket, known.containers)
+        return _published_by(held.socket, known.containers) if held.process.ours else OTHER_ENGINE
     return None
 
 
@@ -187,7 +188,7 @@ def _program(process: Process) -> str:
 
 
 def _inetd(held: Held, known: Known) -> InetdLine | None:
-    if not known.inetd or not isinstance(held.process, Seen):
+    if not known.inetd or not isinstance(held.process, Seen) or not held.process.ours:
         return None
     process = held.process.process
     called = process.cmdline[0].rpartition("/")[2] if process.cmdline else ""
