@@ -128,7 +128,7 @@ def test_twins_of_one_program_are_one_listener() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        held(replace(NGINX, pid=66, exe="/tmp/.x")),  # noqa: S108 - a hijacker's place
+        held(replace(NGINX, pid=66, exe="/tmp/.x")),
         held(namespace="web"),
         held(place=Place(unit="evil.service")),
         held(socket=SOCKET._replace(uid=1000)),
