@@ -7,14 +7,15 @@ from portward.advice.software import reload_inetd, removal
 from portward.model.case import Case
 from portward.model.finding import Remedy
 from portward.model.host import InetdLine, Kernel, Listener, Process, Unit
+from portward.model.net import is_loopback
 from portward.model.service import Service
 from portward.model.unknown import Unknown
 
 SSH = "ssh"
 """The one service that no advice may stop: it may be the way in for whoever reads it."""
 
-_CANNOT_DISABLE = ("static", "indirect", "generated", "linked-runtime")
-"""UnitFileState values (systemctl(1)) of units without an [Install] section of their own."""
+_CANNOT_DISABLE = ("static", "indirect", "generated", "linked-runtime", "enabled-runtime")
+"""UnitFileState values (systemctl(1)) of units that no link below /etc starts."""
 
 
 def close(group: Group, case: Case) -> Remedy:
@@ -52,9 +53,10 @@ def stop(
     summary = f"Stop {units[0]} and keep it from starting again."
     package = listener.package if listener else _package(units[0], case)
     if isinstance(package, str) and (command := removal(package, case.snapshot.machine)):
-        summary += f" If nothing needs it, remove the package instead: {command}"
-    if listener and (bind := bind_hint(service, package, case)):
-        summary += f" If only this host needs it: {bind}"
+        summary += f" If nothing needs it, remove the package instead: {command}."
+    local = listener is not None and is_loopback(listener.address)
+    if not local and (bind := bind_hint(service, package, case)):
+        summary += f" To open less instead: {bind}"
     return Remedy(summary=summary, commands=tuple(commands))
 
 
@@ -68,7 +70,7 @@ def leave_inetd(line: InetdLine, case: Case) -> Remedy:
     commands = [f"update-inetd --disable {line.service}"] if "update-inetd" in installed else []
     summary = edit
     if isinstance(line.package, str) and (command := removal(line.package, case.snapshot.machine)):
-        summary += f" If nothing needs it, remove the package instead: {command}"
+        summary += f" If nothing needs it, remove the package instead: {command}."
     return Remedy(summary=summary, commands=(*commands, reload_inetd(case.snapshot.units)))
 
 
@@ -91,7 +93,7 @@ def bind_hint(service: Service | None, package: object, case: Case) -> str:
     ours = ours or [one for one in service.bind if one.program in installed]
     if not ours:
         return ""
-    setting = ours[0].setting.replace("{address}", "127.0.0.1")
+    setting = ours[0].setting.replace("{address}", "127.0.0.1").replace("\n", '" and "')
     return f'write "{setting}" in {ours[0].file} and restart it.'
 
 

@@ -12,10 +12,12 @@ from portward.model.finding import Evidence
 from portward.model.host import HOST, Kernel, Listener, Process
 from portward.model.net import Protocol
 from portward.model.service import Service
-from portward.model.status import Exposure, Scope
+from portward.model.status import Basis, Exposure, Scope
 
 EPHEMERAL_FIRST = 32768
 """Lower end of net.ipv4.ip_local_port_range (ip-sysctl.rst): from here on, ports may be random."""
+
+_PORTLESS = frozenset({Protocol.RAW, Protocol.PACKET})
 
 _WIDTH = (Scope.NOBODY, Scope.HOST, Scope.NETWORKS, Scope.UNKNOWN, Scope.EVERYONE)
 
@@ -29,6 +31,7 @@ class Group:
             sorted(
                 exposures,
                 key=lambda one: (
+                    one.listener.protocol in _PORTLESS,
                     _is_random(one),
                     one.listener.port,
                     one.listener.protocol,
@@ -45,8 +48,8 @@ class Group:
     @cached_property
     def service(self) -> Service | None:
         """What the owner is recognised as, by its first port that is."""
-        known = (one.recognition for one in self.exposures)
-        return next((one.service for one in known if one), None)
+        known = (service_of(one) for one in self.exposures)
+        return next((one for one in known if one), None)
 
     @cached_property
     def ports(self) -> tuple[str, ...]:
@@ -101,6 +104,15 @@ def grouped(exposures: Iterable[Exposure]) -> list[Group]:
     for exposure in exposures:
         groups.setdefault(_key(exposure.listener), []).append(exposure)
     return [Group(members) for members in groups.values()]
+
+
+def service_of(exposure: Exposure) -> Service | None:
+    """Return what the listener is; a known program that only has a known port is not that."""
+    known, process = exposure.recognition, exposure.listener.process
+    if known is None:
+        return None
+    seen = isinstance(process, Process) and isinstance(process.exe, str)
+    return None if seen and known.basis == Basis.PORT else known.service
 
 
 def owner(listener: Listener) -> str:
@@ -177,5 +189,5 @@ def _is_random(exposure: Exposure) -> bool:
     """Say whether the port is one that the kernel may have picked."""
     usual = exposure.recognition is not None and exposure.recognition.usual_port
     number = exposure.listener.port
-    internet = exposure.listener.protocol not in {Protocol.RAW, Protocol.PACKET}
+    internet = exposure.listener.protocol not in _PORTLESS
     return internet and number >= EPHEMERAL_FIRST and not usual

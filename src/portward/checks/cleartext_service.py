@@ -6,19 +6,20 @@ Why it matters
 
 How it is found
     Listeners that others can reach and whose service has no encryption of its own, where the
-    catalogue names secrets that travel with it.
+    catalogue names secrets that travel with it. Of services that the policy does not allow only
+    those with passwords are named here; closing the port is what settles the others.
 
 Remedy
     Use the encrypted service that replaces it, then close the old port.
 
 False positives
     A connection inside a VPN or a tunnel is encrypted by that. A web server on port 80 that only
-    sends browsers on to HTTPS loses nothing; beside HTTPS it is only reported as information.
+    sends browsers on to HTTPS loses nothing, so it is not reported beside HTTPS.
 """
 
 from collections.abc import Iterator
 
-from portward.advice.groups import Group, grouped
+from portward.advice.groups import Group, grouped, service_of
 from portward.advice.matters import is_exposed, is_housekeeping
 from portward.model.case import Case
 from portward.model.finding import Confidence, Finding, Remedy, Severity
@@ -31,18 +32,19 @@ ID = "cleartext-service"
 def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for each owner that serves secrets in the clear to others."""
     exposed = [one for one in case.exposures if is_exposed(one)]
-    served = {one.recognition.service.name for one in exposed if one.recognition}
+    served = {service.name for one in exposed if (service := service_of(one))}
     for group in grouped(one for one in exposed if _is_mine(one)):
         service = group.service
-        if service is None:
+        if service is None or (
+            service.audience == Audience.ANYONE and service.replacement in served
+        ):
             continue
-        severity = _severity(service, served)
         yield Finding(
             check=ID,
             subject=group.subject,
-            severity=severity,
-            confidence=Confidence.LIKELY if severity != Severity.INFO else Confidence.POSSIBLE,
-            title=f"{group.name} sends {' and '.join(service.secrets)} in the clear",
+            severity=_severity(service),
+            confidence=Confidence.LIKELY,
+            title=f"{group.name} sends {', '.join(service.secrets)} in the clear",
             why=service.risk,
             evidence=group.evidence,
             remedy=_remedy(group, service, case.catalogue),
@@ -51,19 +53,16 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _is_mine(exposure: Exposure) -> bool:
-    known = exposure.recognition
-    return (
-        known is not None
-        and known.service.encryption == Encryption.NONE
-        and bool(known.service.secrets)
-        and not is_housekeeping(exposure)
-    )
+    service = service_of(exposure)
+    if service is None or service.encryption != Encryption.NONE or is_housekeeping(exposure):
+        return False
+    return bool(service.secrets if exposure.allowance else "passwords" in service.secrets)
 
 
-def _severity(service: Service, served: set[str]) -> Severity:
-    """Judge by what can be read; a public service beside its encrypted twin may redirect to it."""
+def _severity(service: Service) -> Severity:
+    """Judge by what can be read; pages for everyone mostly have little to hide."""
     if service.audience == Audience.ANYONE:
-        return Severity.INFO if service.replacement in served else Severity.LOW
+        return Severity.LOW
     return Severity.HIGH if "passwords" in service.secrets else Severity.MEDIUM
 
 

@@ -37,7 +37,7 @@ def check(case: Case) -> Iterator[Finding]:
         severity, confidence, what = _judge(group, exe)
         yield Finding(
             check=ID,
-            subject=f"{group.subject} {exe}",
+            subject=group.subject if group.owner == exe else f"{group.subject} {exe}",
             severity=severity,
             confidence=confidence,
             title=f"{', '.join(group.ports)} is held by {exe}, {what}",

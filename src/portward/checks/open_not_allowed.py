@@ -25,7 +25,7 @@ False positives
 from collections.abc import Iterator
 
 from portward.advice.closing import close
-from portward.advice.groups import EPHEMERAL_FIRST, Group, grouped
+from portward.advice.groups import EPHEMERAL_FIRST, Group, grouped, service_of
 from portward.advice.matters import (
     is_housekeeping,
     is_port,
@@ -70,7 +70,7 @@ def _is_mine(exposure: Exposure, case: Case) -> bool:
         is_port(exposure)
         and exposure.allowance is None
         and exposure.reach.scope != Scope.NOBODY
-        and (exposure.recognition is not None or exposure.reach.scope != Scope.HOST)
+        and (service_of(exposure) is not None or exposure.reach.scope != Scope.HOST)
         and not is_housekeeping(exposure)
         and not is_published(exposure.listener, case.snapshot)
         and not meant_for_another(exposure, case)

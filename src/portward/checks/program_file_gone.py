@@ -53,7 +53,7 @@ def _finding(group: Group) -> Finding:
     severity, confidence, what, remedy = _judge(group, exe, pid)
     return Finding(
         check=ID,
-        subject=f"{group.subject} {exe}",
+        subject=group.subject if group.owner == exe else f"{group.subject} {exe}",
         severity=severity,
         confidence=confidence,
         title=f"{group.owner}, which holds {', '.join(group.ports)}, {what}",

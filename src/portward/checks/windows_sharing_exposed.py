@@ -18,7 +18,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.groups import grouped
+from portward.advice.groups import Group, owner
 from portward.advice.matters import is_exposed
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
@@ -46,7 +46,11 @@ def check(case: Case) -> Iterator[Finding]:
         if isinstance(interfaces, Unknown)
         else tuple(one for one in interfaces if one.facing == Facing.INTERNET)
     )
-    for group in grouped(one for one in case.exposures if _is_mine(one, outer)):
+    owners: dict[str, list[Exposure]] = {}
+    for one in case.exposures:
+        if _is_mine(one, outer):
+            owners.setdefault(owner(one.listener), []).append(one)
+    for group in map(Group, owners.values()):
         yield Finding(
             check=ID,
             subject=group.subject,
