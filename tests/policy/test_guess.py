@@ -26,6 +26,7 @@ DNS = program("53/udp", "unbound.service")
 SMB = program("445/tcp", "smbd.service")
 LDAP = program("389/tcp", "slapd.service")
 POSTGRESQL = program("5432/tcp", "postgresql@15-main.service")
+MDNS = program("5353/udp", "avahi-daemon.service")
 TELNET = program("23/tcp", "telnet.service")
 
 
@@ -41,6 +42,9 @@ def roles(*listeners: Listener, **facts: object) -> list[str]:
         ((SSH,), ["remote-admin"]),
         ((SSH, HTTP, HTTPS), ["web-server"]),
         ((HTTPS,), ["web-server"]),
+        ((HTTP,), ["web-server"]),
+        ((IMAPS,), ["mail-server"]),
+        ((MDNS, SSH), ["remote-admin"]),
         ((SMTP, IMAPS, SSH), ["mail-server"]),
         ((DNS,), ["dns-resolver"]),
         ((SMB,), ["file-server"]),
@@ -68,6 +72,11 @@ def test_what_no_role_explains_is_named() -> None:
         f"{KNOWN.services['https'].title} on 443/tcp on all addresses (IPv4).",
         "SSH on 22/tcp on all addresses (IPv4).",
     )
+
+
+def test_what_runs_in_a_container_is_the_container_s() -> None:
+    inside = build.listener("443/tcp", unit="nginx.service", namespace="shop", container="shop")
+    assert roles(inside) == ["isolated"]
 
 
 def test_a_number_alone_proposes_nothing() -> None:

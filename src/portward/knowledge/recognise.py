@@ -23,6 +23,8 @@ _INTERPRETER = re.compile(
     r"|beam\.smp|bash|sh|dash|ksh|zsh|busybox)[-0-9.]*"
 )
 _INSTANCE = re.compile(r"@[^.]*\.")
+_WIDE = 255
+"""Ranges of more ports than this are searched, not spread out in a table."""
 
 
 class _Tables:
@@ -34,24 +36,25 @@ class _Tables:
         self.packages: dict[str, list[Service]] = {}
         self.programs: dict[str, list[Service]] = {}
         self.ports: dict[Key, Service] = {}
-        self.ranges: list[tuple[Ports, Service]] = []
+        self.wide: list[tuple[Ports, Service]] = []
         for service in catalogue.services.values():
             for names in (service.debian, service.fedora, service.upstream):
                 _add(self.units, names.units, service)
                 _add(self.packages, names.packages, service)
             programs = [name for name in service.programs if not is_interpreter(name)]
             _add(self.programs, programs, service)
-            for ports in service.ports:
-                if ports.first == ports.last:
-                    self.ports.setdefault((ports.protocol, ports.first), service)
-                else:
-                    self.ranges.append((ports, service))
-        self.ranges.sort(key=lambda item: item[0].last - item[0].first)
         self.seen: dict[tuple[object, ...], Signs] = {}
+        owned = [(ports, one) for one in catalogue.services.values() for ports in one.ports]
+        for ports, service in sorted(owned, key=lambda item: item[0].last - item[0].first):
+            if ports.last - ports.first > _WIDE:
+                self.wide.append((ports, service))
+                continue
+            for number in range(ports.first, ports.last + 1):
+                self.ports.setdefault((ports.protocol, number), service)
 
     def at(self, key: Key) -> Service | None:
         """Return the service that has a port for its own: alone before in the narrowest range."""
-        for ports, service in self.ranges if key not in self.ports else ():
+        for ports, service in self.wide if key not in self.ports else ():
             if key in ports:
                 return service
         return self.ports.get(key)

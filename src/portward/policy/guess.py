@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from portward.knowledge.recognise import recognise
-from portward.model.host import Listener, Snapshot
+from portward.model.host import HOST, Listener, Snapshot
 from portward.model.net import is_loopback
 from portward.model.service import Audience, Catalogue, Role
 from portward.model.status import Basis, Recognition
@@ -77,12 +77,12 @@ def guess(snapshot: Snapshot, catalogue: Catalogue) -> Guess:
 def _reachable(
     snapshot: Snapshot, catalogue: Catalogue
 ) -> Iterator[tuple[Listener, Recognition | None]]:
-    """Yield what listens on an address that others can send to, without mere housekeeping."""
+    """Yield what others can send to: not on loopback, not in a container, no housekeeping."""
     for listener in () if isinstance(snapshot.listeners, Unknown) else snapshot.listeners:
+        if listener.namespace != HOST or is_loopback(listener.address):
+            continue
         recognition = recognise(listener, catalogue)
-        if not is_loopback(listener.address) and not (
-            recognition and recognition.service.essential
-        ):
+        if recognition is None or not recognition.service.essential:
             yield listener, recognition
 
 
@@ -104,10 +104,10 @@ def _by_services(
     marks = _marks(catalogue)
     left = set(seen).difference(*(_offers(role) for role in known))
     while True:
-        fitting = [role for role in catalogue.roles.values() if left & marks[role.name]]
+        fitting = [name for name, services in marks.items() if left & services]
         if not fitting:
             return
-        best = min(fitting, key=lambda role: _rank(role, left))
+        best = min((catalogue.roles[name] for name in fitting), key=lambda role: _rank(role, left))
         services = sorted(left & _offers(best).keys())
         reasons = tuple(reason for service in services for reason in seen[service])
         yield GuessedRole(role=best.name, reasons=reasons)
@@ -135,8 +135,9 @@ def _offers(role: Role) -> dict[str, Audience]:
 def _marks(catalogue: Catalogue) -> dict[str, set[str]]:
     """Return for each role the services by which it is known.
 
-    What it requires; or, where it requires nothing, what no other role requires and not every
-    second role has.
+    What it requires, and what it alone has; or, where it requires nothing, what no other role
+    requires and not every second role has. A role that units show is not known by its services:
+    a server that answers mDNS is no workstation.
     """
     roles = catalogue.roles.values()
     required = {
@@ -145,7 +146,11 @@ def _marks(catalogue: Catalogue) -> dict[str, set[str]]:
     all_required = set().union(*required.values())
     offered = [service for role in roles for service in _offers(role)]
     common = {service for service in offered if 2 * offered.count(service) > len(roles)}
+    alone = {service for service in offered if offered.count(service) == 1}
     return {
-        role.name: required[role.name] or _offers(role).keys() - all_required - common
+        role.name: required[role.name] | (_offers(role).keys() & alone)
+        if required[role.name]
+        else _offers(role).keys() - all_required - common
         for role in roles
+        if not role.units
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from portward.knowledge.recognise import recognise
 from portward.model.errors import PolicyError
-from portward.model.host import Snapshot
+from portward.model.host import HOST, Snapshot
 from portward.model.net import Ports, is_loopback
 from portward.model.policy import Profile
 from portward.model.service import Audience, Catalogue, Role
@@ -99,8 +99,10 @@ def _ssh_ports(snapshot: Snapshot | None, catalogue: Catalogue) -> list[Ports]:
     found = set()
     unusual = False
     for listener in snapshot.listeners:
+        if listener.namespace != HOST or is_loopback(listener.address):
+            continue
         recognition = recognise(listener, catalogue)
-        if recognition and recognition.service.name == _SSH and not is_loopback(listener.address):
+        if recognition and recognition.service.name == _SSH:
             found.add(Ports(listener.protocol, listener.port, listener.port))
             unusual = unusual or not recognition.usual_port
     return sorted(found) if unusual else []
