@@ -1,20 +1,33 @@
+from typing import Any
+
 import pytest
 
 import build
 from portward.checks.unneeded_installed import check
-from portward.model.finding import Finding
+from portward.model.finding import Finding, Undecided
 from portward.model.service import Distribution
 
-TFTP = build.service("tftp", "69/udp", debian=Distribution(packages=("tftpd-hpa",)))
+TFTP = build.service(
+    "tftp",
+    "69/udp",
+    debian=Distribution(packages=("tftpd-hpa", "git"), units=("tftpd-hpa.service",)),
+)
 STUB = build.service("stub", "53/udp", essential=True, debian=Distribution(packages=("resolved",)))
-MDNS = build.service("mdns", "5353/udp", debian=Distribution(packages=("avahi", "resolved")))
-CATALOGUE = build.catalogue(TFTP, STUB, MDNS)
+IDLE = (build.unit("tftpd-hpa.service", state="disabled", package="tftpd-hpa"),)
+STARTS = (build.unit("tftpd-hpa.service", package="tftpd-hpa"),)
 
 
-@pytest.mark.parametrize(("name", "found"), [("tftpd-hpa", 1), ("tftp-hpa", 0), ("resolved", 0)])
-def test_package(name: str, found: int) -> None:
-    case = build.case(packages=(build.package(name),), catalogue=CATALOGUE)
-    results = list(check(case))
+def run(*names: str, listens: bool = False, **facts: Any) -> list[Finding | Undecided]:
+    sockets = [build.exposure(build.listener("69/udp", package="tftpd-hpa"), TFTP)] * listens
+    given = {"units": IDLE, "packages": tuple(map(build.package, names))}
+    return list(check(build.case(*sockets, **given | facts, catalogue=build.catalogue(TFTP, STUB))))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("tftpd-hpa", 1), ("tftp-hpa", 0), ("git", 0), ("resolved", 0)]
+)
+def test_servers_are_named_and_clients_are_not(name: str, found: int) -> None:
+    results = run(name)
     assert len(results) == found
     for result in results:
         assert isinstance(result, Finding)
@@ -22,10 +35,7 @@ def test_package(name: str, found: int) -> None:
 
 
 def test_not_while_it_listens_starts_or_is_needed() -> None:
-    packages = (build.package("tftpd-hpa"),)
-    listens = build.exposure(build.listener("69/udp", package="tftpd-hpa"), TFTP)
-    starts = (build.unit("tftpd-hpa.service", package="tftpd-hpa"),)
     needed = build.policy(build.allowance("69/udp", service="tftp"))
-    assert list(check(build.case(listens, packages=packages, catalogue=CATALOGUE))) == []
-    assert list(check(build.case(units=starts, packages=packages, catalogue=CATALOGUE))) == []
-    assert list(check(build.case(policy=needed, packages=packages, catalogue=CATALOGUE))) == []
+    assert run("tftpd-hpa", listens=True) == []
+    assert run("tftpd-hpa", units=STARTS) == []
+    assert run("tftpd-hpa", policy=needed) == []

@@ -122,7 +122,7 @@ def _stop_program(listener: Listener) -> Remedy:
     if isinstance(process, Kernel):
         return Remedy(summary=f"Switch off what makes the kernel listen: {process.name}.")
     return Remedy(
-        summary="Run portward as root to see who holds the port."
+        summary=f"Find out who holds the port; portward could not: {process.reason}."
         if isinstance(process, Unknown)
         else "Find out what opened the port: no process holds it any more."
     )

@@ -125,7 +125,7 @@ def owner(listener: Listener) -> str:
         isinstance(process, Kernel) and f"kernel, {process.name}",
         isinstance(process, Process) and process.exe,
         isinstance(unit, str) and not unit.endswith(".scope") and unit,
-        "no owner" if process is None else "owner unknown",
+        "no program" if process is None else "an unknown program",
     )
     return next(name for name in names if isinstance(name, str))
 

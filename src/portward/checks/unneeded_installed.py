@@ -6,8 +6,9 @@ Why it matters
 
 How it is found
     Installed packages of services in the catalogue that no role or exception of the policy names,
-    that hold no port and have no unit that starts at boot. Packages that also bring a needed
-    service, and clients, are left alone.
+    that hold no port and have no unit that starts at boot. A package counts as a server if it
+    brings a unit of the service, or if nobody should run the service at all; git or rsh clients
+    are left alone, and so are packages that also bring a needed service.
 
 Remedy
     Remove the package.
@@ -18,13 +19,13 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.needs import needed, services_by_package
+from portward.advice.needs import needed, services_by_package, template
 from portward.advice.software import removal
 from portward.advice.undecided import unless_known
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity, Undecided
 from portward.model.host import Package
-from portward.model.service import Service
+from portward.model.service import Audience, Service
 from portward.model.unknown import Unknown
 
 ID = "unneeded-installed"
@@ -42,6 +43,7 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
     busy_services = {one.name for name in busy for one in known.get(name, [])}
     for package in snapshot.packages:
         services = known.get(package.name, [])
+        services = [one for one in services if _is_server(package.name, one, case)]
         names = {one.name for one in services}
         if (
             services
@@ -52,6 +54,14 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
             chosen[services[0].name] = services[0]
     for name, packages in idle.items():
         yield _finding(chosen[name], packages, case)
+
+
+def _is_server(package: str, service: Service, case: Case) -> bool:
+    """Say whether the package is there to serve, and is no client that could serve as well."""
+    units = () if isinstance(case.snapshot.units, Unknown) else case.snapshot.units
+    named = {*service.debian.units, *service.fedora.units}
+    brings = any(unit.package == package and template(unit.name) in named for unit in units)
+    return brings or service.audience == Audience.NOBODY or service.essential
 
 
 def _busy(case: Case) -> set[str]:

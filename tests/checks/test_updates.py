@@ -1,0 +1,57 @@
+"""The checks that look at software updates, each with what it must find and what not."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import build
+from portward.checks import checks
+from portward.model.finding import Finding, Severity
+from portward.model.host import Antivirus, PendingUpdate, StaleProcess
+from portward.model.status import Exposure
+
+OPEN = build.exposure(build.listener("80/tcp", unit="nginx.service", package="nginx"))
+NGINX = PendingUpdate(package="nginx", installed="1", candidate="2", security=True)
+STALE = StaleProcess(pid=9, name="nginx", unit="nginx.service", libraries=("/lib/libssl.so.3",))
+LONG_AGO = build.TAKEN - timedelta(days=8)
+
+
+@pytest.mark.parametrize(
+    ("check", "facts", "exposures", "severity"),
+    [
+        ("automatic-updates", {}, [], None),
+        ("automatic-updates", {"automatic": False}, [], Severity.MEDIUM),
+        ("automatic-updates", {"automatic": False, "manager": None}, [], None),
+        ("stale-package-lists", {}, [], None),
+        ("stale-package-lists", {"lists_updated": LONG_AGO}, [], Severity.LOW),
+        ("stale-package-lists", {"lists_updated": None}, [], Severity.LOW),
+        ("security-updates", {"pending": (NGINX,)}, [OPEN], Severity.HIGH),
+        ("security-updates", {"pending": (NGINX,)}, [], Severity.MEDIUM),
+        ("replaced-libraries", {"stale": (STALE,)}, [OPEN], Severity.MEDIUM),
+        ("replaced-libraries", {"stale": (STALE,)}, [], Severity.LOW),
+        ("reboot-required", {"reboot_required": True}, [], Severity.LOW),
+        ("reboot-required", {}, [], None),
+    ],
+)
+def test_updates(
+    check: str, facts: dict[str, Any], exposures: list[Exposure], severity: Severity | None
+) -> None:
+    case = build.case(*exposures, updates=build.updates(**facts))
+    found = [one for one in checks()[check].run(case) if isinstance(one, Finding)]
+    assert [one.severity for one in found] == ([severity] if severity else [])
+
+
+def test_ordinary_updates_are_no_finding() -> None:
+    pending = PendingUpdate(package="nginx", installed="1", candidate="2", security=False)
+    case = build.case(OPEN, updates=build.updates(pending=(pending,)))
+    assert list(checks()["security-updates"].run(case)) == []
+
+
+@pytest.mark.parametrize(("age", "found"), [(1, 0), (8, 1)])
+def test_old_signatures(age: int, found: int) -> None:
+    scanner = Antivirus(
+        name="clamav", running=True, signatures_updated=build.TAKEN - timedelta(days=age)
+    )
+    case = build.case(antivirus=(scanner,))
+    assert len(list(checks()["antivirus-signatures"].run(case))) == found
