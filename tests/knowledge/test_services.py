@@ -18,7 +18,6 @@ HOUSEKEEPING = {
     "dhcpv6-client",
     "eapol",
     "resolver-stub",
-    "eapol",
     "router-discovery",
 }
 """What every role allows without naming it, so a new one must be meant."""
