@@ -115,13 +115,18 @@ def test_an_unseen_holder_of_a_housekeeping_port_goes_by_its_number() -> None:
         (Scope.HOST, Verdict.LOCAL),
         (Scope.NETWORKS, Verdict.NOT_ALLOWED),
         (Scope.EVERYONE, Verdict.NOT_ALLOWED),
-        (Scope.UNKNOWN, Verdict.UNKNOWN),
+        (Scope.UNKNOWN, Verdict.NOT_ALLOWED),
     ],
 )
 def test_what_no_allowance_covers_depends_on_who_reaches_it(
     scope: Scope, expected: Verdict
 ) -> None:
     assert judge(build.listener(), FOR_HTTPS, scope=scope) == (expected, None)
+
+
+def test_a_network_of_its_own_is_not_judged_by_the_policy_of_the_host() -> None:
+    inside = build.listener("443/tcp", namespace="shop")
+    assert judge(inside, FOR_HTTPS, as_=known(HTTPS)) == (Verdict.INSIDE, None)
 
 
 def test_an_allowance_holds_through_its_last_day() -> None:

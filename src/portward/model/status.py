@@ -57,7 +57,11 @@ class Verdict(StrEnum):
     NOT_ALLOWED = "not allowed"
     LOCAL = "local"
     """No role names it, but only this host can reach it."""
+    INSIDE = "inside"
+    """It lives in a network of its own (a container's); what is published of it is a listener of
+    the host, and judged there."""
     UNKNOWN = "unknown"
+    """A fact that decides is not known."""
 
 
 class Exposure(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ services on ports that the system chooses) the service that holds the socket dec
 from datetime import date
 
 from portward.knowledge.recognise import is_interpreter
-from portward.model.host import Listener, Process
+from portward.model.host import HOST, Listener, Process
 from portward.model.net import Ports, Protocol
 from portward.model.policy import Allowance, Policy
 from portward.model.status import Basis, Reach, Recognition, Scope, Verdict
@@ -66,8 +66,11 @@ def verdict(
 
     Of several, the one for the service that the listener is comes first, then the person's own.
     An allowance covers nothing after its last day. UNKNOWN comes with an allowance where it
-    hangs on a program that cannot be seen.
+    hangs on a program that cannot be seen. Who can reach the port is another question: a port
+    that no allowance covers is not allowed, even where a firewall may stand before it.
     """
+    if listener.namespace != HOST:
+        return Verdict.INSIDE, None
     if not _last or _last[0].policy is not policy or _last[0].day != day:
         _last[:] = [_Index(policy, day)]
     covering = _covering(_last[0], listener, recognition)
@@ -77,8 +80,6 @@ def verdict(
         return Verdict.ALLOWED, next((one for one in held if one.service == name), held[0])
     if reach.scope in {Scope.NOBODY, Scope.HOST}:
         return Verdict.LOCAL, None
-    if reach.scope == Scope.UNKNOWN:
-        return Verdict.UNKNOWN, None
     unsure = [allowance for allowance in covering if _held_by(allowance, listener) is None]
     return (Verdict.UNKNOWN, unsure[0]) if unsure else (Verdict.NOT_ALLOWED, None)
 

@@ -85,7 +85,7 @@ def _count(case: Case, rows: list[OpenPort]) -> str:
 _HEADLINES = (
     (Tone.EXPOSED, Verdict.NOT_ALLOWED, "open to everyone and not allowed"),
     (Tone.PARTLY, Verdict.NOT_ALLOWED, "open to some networks and not allowed"),
-    (Tone.UNKNOWN, Verdict.NOT_ALLOWED, "not allowed, reach unknown"),
+    (Tone.UNKNOWN, Verdict.NOT_ALLOWED, "not allowed, and who can reach them is unknown"),
     (Tone.UNKNOWN, Verdict.UNKNOWN, "not judged"),
 )
 _ALL_WELL = "Nothing is open to others that the policy does not allow."

@@ -128,7 +128,7 @@ class ListenerView(Struct, frozen=True, kw_only=True):
         Verdict,
         says(
             "What the policy says: allowed, not allowed, local (no role names it, but only this"
-            " host reaches it) or unknown."
+            " host reaches it), inside (it lives in a network of its own) or unknown."
         ),
     ]
     allowed_by: Annotated[AllowedByView | None, says("What allows it; null: nothing does.")]
