@@ -76,7 +76,8 @@ class Group:
     def name(self) -> str:
         """``telnet (23/tcp)`` or ``/usr/bin/gunicorn (8000/tcp)``, for a title."""
         shown = ", ".join(self.ports[:4]) + (" ..." if len(self.ports) > 4 else "")  # noqa: PLR2004 - a title is one line
-        return f"{self.service.title if self.service else self.owner} ({shown})"
+        titles = dict.fromkeys(one.title for one in map(service_of, self.exposures) if one)
+        return f"{', '.join(titles) or self.owner} ({shown})"
 
     @cached_property
     def scope(self) -> Scope:
