@@ -103,6 +103,11 @@ def load(root: Path) -> Configuration:
     return configuration
 
 
+def is_interval(value: str) -> bool:
+    """Say whether a value of APT::Periodic lets its work be done: "always", "1", "12h", not "0"."""
+    return value == "always" or re.fullmatch(r"0*[1-9][0-9]*[smhd]?", value) is not None
+
+
 def _is_part(name: str) -> bool:
     """Say whether apt reads a file of this name: no ending or "conf", and no odd character."""
     return re.fullmatch(r"[A-Za-z0-9_-]+|[A-Za-z0-9_.-]+\.conf", name) is not None
