@@ -105,7 +105,3 @@ def names(root: Path, path: str) -> list[str]:
 def exists(root: Path, path: str) -> bool:
     """Say whether there is anything at path once its links are followed."""
     return os.path.exists(locate(root, path))
-
-
-read = read_bytes
-text = read_text

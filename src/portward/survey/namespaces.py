@@ -145,7 +145,7 @@ def _inhabited_by_proc(gaps: list[str], why: str) -> dict[int, _Found]:
 def _mounted() -> dict[int, str]:
     """Find namespaces that are mounted: by ip-netns(8), container engines, or anybody."""
     try:
-        table = files.read(Path("/"), "/proc/thread-self/mountinfo", _MOUNTINFO_BYTES)
+        table = files.read_bytes(Path("/"), "/proc/thread-self/mountinfo", _MOUNTINFO_BYTES)
     except OSError:
         return {}
     return mounted(table)

@@ -185,7 +185,7 @@ def _registered(
     holders: dict[int, tuple[int, ...]] = {}
     for pid, place in rings:
         try:
-            lines = files.read(Path("/"), place, _FDINFO_BYTES)
+            lines = files.read_bytes(Path("/"), place, _FDINFO_BYTES)
         except OSError:
             continue
         for link in _SOCKET.finditer(lines):

@@ -134,7 +134,7 @@ def _inet_sockets(netlink: Netlink, kind: _Kind) -> list[Socket]:
 
 def _protocols() -> set[str]:
     """Name the protocols that the kernel has sockets of."""
-    table = files.read(Path("/"), "/proc/thread-self/net/protocols", _PROC_BYTES).decode()
+    table = files.read_bytes(Path("/"), "/proc/thread-self/net/protocols", _PROC_BYTES).decode()
     return {line.split(None, 1)[0] for line in table.splitlines()[1:]}
 
 
@@ -192,7 +192,7 @@ def _raw_rows() -> Iterator[Row]:
     """Read raw sockets where the kernel was built without a sock_diag for them."""
     for family, name in ((AF_INET, "raw"), (AF_INET6, "raw6")):
         path = f"/proc/thread-self/net/{name}"
-        yield from proc_rows(family, files.read(Path("/"), path, _PROC_BYTES).decode())
+        yield from proc_rows(family, files.read_bytes(Path("/"), path, _PROC_BYTES).decode())
 
 
 def proc_rows(family: int, table: str) -> Iterator[Row]:
