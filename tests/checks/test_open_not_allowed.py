@@ -104,6 +104,15 @@ def test_a_unit_is_stopped_with_what_would_start_it_again() -> None:
     assert "apt purge avahi-daemon" in finding.remedy.summary
 
 
+def test_an_instance_is_stopped_with_the_unit_that_starts_it() -> None:
+    name = "postgresql@15-main.service"
+    (finding,) = findings(
+        build.exposure(of(name, "postgresql-15", "5432/tcp"), SMB),
+        units=(build.unit(name), build.unit("postgresql.service")),
+    )
+    assert finding.remedy.commands == (f"systemctl disable --now {name} postgresql.service",)
+
+
 def test_a_static_unit_is_masked() -> None:
     (finding,) = findings(
         build.exposure(of("nmbd.service", "samba", "137/udp"), SMB),

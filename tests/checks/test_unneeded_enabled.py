@@ -54,3 +54,12 @@ def test_what_listens_is_the_matter_of_another_check(holder: dict[str, Any]) -> 
     )
     exposure = build.exposure(build.listener("631/tcp", **holder), CUPS)
     assert list(check(build.case(exposure, units=units, catalogue=CATALOGUE))) == []
+
+
+def test_the_unit_that_starts_a_listening_instance_is_the_matter_of_another_check() -> None:
+    units = (build.unit("postgresql.service"), build.unit("postgresql@15-main.service"))
+    held = build.listener("5432/tcp", unit="postgresql@15-main.service")
+    names = Distribution(units=("postgresql.service", "postgresql@.service"))
+    catalogue = build.catalogue(build.service("db", "5432/tcp", debian=names))
+    case = build.case(build.exposure(held, DATABASE), units=units, catalogue=catalogue)
+    assert list(check(case)) == []

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 STORE = Path("/var/lib/portward-guest")
+RUNNING = Path("/run/portward-guest")
 SUITE = "bookworm"
 BASE = (
     "systemd",
@@ -123,17 +124,27 @@ def image(*packages: str) -> Path:
     return root
 
 
+def _claim() -> tuple[int, Path]:
+    """Take a number that chooses a guest's name and addresses; making its folder claims it."""
+    RUNNING.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for number in range(1, 251):
+        place = RUNNING / f"pwguest{number}"
+        with contextlib.suppress(FileExistsError):
+            place.mkdir()
+            return number, place
+    raise RuntimeError(f"all guests are taken; remove what is left in {RUNNING}")
+
+
 class Guest:
     """A booted guest; use it as a context manager, nothing of it is left afterwards."""
 
-    def __init__(self, root: Path, number: int) -> None:
-        """Prepare a guest from an image; number (1-250) chooses its addresses."""
+    def __init__(self, root: Path) -> None:
+        """Prepare a guest from an image; it takes the first number that no other guest has."""
         self.root = root
-        self.number = number
-        self.name = f"pwguest{number}"
-        self.place = Path(f"/run/portward-guest/{self.name}")
-        self.address = f"10.99.{number}.2"
-        self.gateway = f"10.99.{number}.1"
+        self.number, self.place = _claim()
+        self.name = self.place.name
+        self.address = f"10.99.{self.number}.2"
+        self.gateway = f"10.99.{self.number}.1"
         self.leader = 0
         self._nspawn: subprocess.Popen[bytes] | None = None
 
@@ -144,7 +155,6 @@ class Guest:
 
     def __enter__(self) -> Self:
         """Mount the overlay; boot() starts it, so that a test can write files before."""
-        self.place.mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", "size=6g,mode=755", self.name, self.place)
         for name in ("upper", "work", "tree"):
             (self.place / name).mkdir()

@@ -1,6 +1,9 @@
 """The whole of portward on a Debian with many services, from a fresh clone, by its own launcher."""
 
 import json
+import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ Json = dict[str, Any]
 WRONG = {
     "postgresql": (5432, "postgres", "postgresql@15-main.service", "postgresql-15", "postgresql"),
     "telnet": (23, "inetutils-inetd", "inetutils-inetd.service", "inetutils-inetd", "inetd.conf"),
-    "rpcbind": (111, "rpcbind", "rpcbind.service", "rpcbind", "rpcbind.socket"),
+    "rpcbind": (111, "rpcbind", "rpcbind.socket", "rpcbind", "rpcbind.socket"),
     "mdns": (5353, "avahi-daemon", "avahi-daemon.service", "avahi-daemon", "avahi-daemon.socket"),
     "ipp": (631, "cupsd", "cups.service", "cups-daemon", "cups.socket"),
     "smb": (445, "smbd", "smbd.service", "samba", "smbd"),
@@ -23,6 +26,34 @@ WRONG = {
     "snmp": (161, "snmpd", "snmpd.service", "snmpd", "snmpd"),
     "smtp": (25, "exim4", "exim4.service", "exim4-daemon-light", "exim4"),
 }
+
+UNKNOWN = "is listening (whether the firewall lets others in is not known), and no role needs it"
+LOCAL = "serves only this host, and no role needs it"
+EXPECTED = sorted(
+    [
+        f"critical open-not-allowed: Telnet (23/tcp) {UNKNOWN}",
+        "high cleartext-service: Telnet (23/tcp) sends passwords, everything typed in the clear",
+        f"high open-not-allowed: PostgreSQL (5432/tcp) {UNKNOWN}",
+        f"info open-not-allowed: Mail transfer (SMTP) (25/tcp) {LOCAL}",
+        f"info open-not-allowed: Printing (CUPS, IPP) (631/tcp) {LOCAL}",
+        f"info open-not-allowed: containerd streaming (exec and attach) (RANDOM/tcp) {LOCAL}",
+        "low cleartext-service: Web (HTTP) (80/tcp) sends passwords, session cookies,"
+        " page contents in the clear",
+        "low unneeded-enabled: Active Directory calls (MS-RPC) (samba-ad-dc.service) starts at"
+        " boot, and no role needs it",
+        "low unneeded-installed: Line printer daemon (LPD) (cups) is installed, and no role"
+        " needs it",
+        "medium automatic-updates: Security updates are not installed automatically",
+        f"medium open-not-allowed: Multicast DNS (Avahi) (5353/udp, RANDOM/udp, RANDOM/udp) {UNKNOWN}",
+        f"medium open-not-allowed: NetBIOS names, NetBIOS datagrams (137/udp, 138/udp) {UNKNOWN}",
+        "medium open-not-allowed: NetBIOS sessions (SMB over NetBIOS), Windows file sharing (SMB)"
+        f" (139/tcp, 445/tcp) {UNKNOWN}",
+        f"medium open-not-allowed: RPC port mapper (rpcbind) (111/tcp, 111/udp) {UNKNOWN}",
+        f"medium open-not-allowed: SNMP agent (161/udp) {UNKNOWN}",
+        "medium published-port: Container shop publishes 8080/tcp to everyone",
+    ]
+)
+"""Everything that is wrong with the showcase, and nothing else."""
 
 
 def portward(guest: Guest, *words: str, expect: int) -> str:
@@ -110,6 +141,8 @@ def test_nothing_is_named_that_is_not_there(showcase: Guest, status: Json, audit
         listener = finding["listener"]
         if listener and listener["namespace"] == "host" and listener["protocol"] in {"tcp", "udp"}:
             assert (listener["protocol"], listener["port"]) in seen_by_ss
+    titles = [f"{row['severity']} {row['check']}: {row['title']}" for row in audit["findings"]]
+    assert sorted(re.sub(r"\b[3-6]\d{4}/", "RANDOM/", title) for title in titles) == EXPECTED
 
 
 def test_what_the_role_needs_is_no_finding(status: Json, audit: Json) -> None:
@@ -136,3 +169,25 @@ def test_a_snapshot_is_judged_the_same_elsewhere(showcase: Guest, audit: Json) -
     words = ("audit", "--role", "web-server", "--format", "json")
     again = json.loads(portward(showcase, *words, "--snapshot", "/root/taken.json", expect=1))
     assert [row["id"] for row in again["findings"]] == [row["id"] for row in audit["findings"]]
+
+
+def test_a_host_with_nothing_wrong_gets_a_clean_bill(tidy: Guest) -> None:
+    text = portward(tidy, "audit", "--role", "web-server", expect=0)
+    assert "Nothing" in text
+    answer = json.loads(
+        portward(tidy, "audit", "--role", "web-server", "--format", "json", expect=0)
+    )
+    assert answer["findings"] == []
+    assert answer["undecided"] == []
+
+
+def test_an_image_that_never_booted_is_surveyed_by_its_files(showcase: Guest) -> None:
+    launcher = Path(__file__).parents[2] / "portward"
+    words = ("audit", "--role", "web-server", "--format", "json", "--root", showcase.root)
+    result = subprocess.run([launcher, *words], capture_output=True, text=True, check=False)
+    assert result.returncode == 1, result.stderr
+    answer = json.loads(result.stdout)
+    starting = [row for row in answer["findings"] if row["check"] == "unneeded-enabled"]
+    for unit in ("avahi-daemon.service", "cups.service", "smbd.service", "snmpd.service"):
+        assert any(unit in json.dumps(row["remedy"]) for row in starting), unit
+    assert not any("nginx" in json.dumps(row["remedy"]) for row in starting)

@@ -157,13 +157,20 @@ def _units_behind(group: Group, case: Case) -> tuple[str, ...]:
 
 
 def _with_triggers(units: Iterable[str], case: Case) -> list[str]:
-    """Add the sockets, paths and timers that would start the units again."""
+    """Add what would start the units again: sockets, paths, timers, the unit of all instances."""
     known = {unit.name: unit for unit in _known(case)}
     everything = dict.fromkeys(units)
+    everything |= dict.fromkeys(one for name in units if (one := of_all_instances(name)) in known)
     for name in tuple(everything):
         if name in known:
             everything |= dict.fromkeys(known[name].triggered_by)
     return list(everything)
+
+
+def of_all_instances(unit: str) -> str:
+    """Return the unit that starts all instances of a template, as Debian's postgresql.service."""
+    name, at, instance = unit.partition("@")
+    return f"{name}.{instance.rpartition('.')[2]}" if at else unit
 
 
 def _known(case: Case) -> tuple[Unit, ...]:

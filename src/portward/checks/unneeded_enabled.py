@@ -18,7 +18,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.closing import stop
+from portward.advice.closing import of_all_instances, stop
 from portward.advice.needs import needed, services_by_unit, template
 from portward.advice.undecided import unless_known
 from portward.model.case import Case
@@ -39,6 +39,7 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
     listening = {
         name for one in case.exposures for name in (one.listener.unit, one.listener.activates)
     }
+    listening |= {of_all_instances(name) for name in listening if isinstance(name, str)}
     listening |= {
         starter
         for unit in case.snapshot.units
