@@ -4,6 +4,7 @@ Only files that nobody but their owner could have written are believed: root rea
 wrote. Everything here may fail silently, since a cache is never the only source.
 """
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -32,7 +33,9 @@ def load(name: str, key: str, kind: type[T]) -> T | None:
     if place is None:
         return None
     try:
-        descriptor = os.open(place / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(
+            place / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
     except OSError:
         return None
     with open(descriptor, "rb") as file:  # noqa: PTH123 - opens a descriptor, not a path
@@ -62,4 +65,5 @@ def save(name: str, key: str, value: object) -> None:
             file.write(key.encode() + b"\n" + msgspec.msgpack.encode(value))
         draft.replace(place / name)
     except OSError:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()

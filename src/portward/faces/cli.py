@@ -25,7 +25,8 @@ COMMANDS = {
 DEFAULT = "status"
 ABOUT_PORTWARD = {"-h", "--help", "--version"}
 INTERRUPTED = 130
-"""128 + SIGINT, as a shell reports it."""
+PIPE_CLOSED = 141
+"""128 + SIGINT and 128 + SIGPIPE, as a shell reports them."""
 
 
 class Command(Protocol):
@@ -54,7 +55,7 @@ def main() -> NoReturn:
         # The reader has seen enough ("portward status | head"). The interpreter flushes once
         # more at exit, which must not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = Exit.NOTHING_WRONG
+        status = PIPE_CLOSED
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:
