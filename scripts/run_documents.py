@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -105,35 +106,36 @@ def run(command: str, folder: Path) -> Outcome:
         ) as process
     ):
         os.close(theirs)
+        limit = threading.Timer(SECONDS, process.kill)
+        limit.start()
         printed = _read(ours)
+        limit.cancel()
         os.close(ours)
-        return Outcome(process.wait(SECONDS), printed.decode().splitlines())
+        return Outcome(process.wait(), printed.decode().splitlines())
 
 
-def problem(example: Example, outcome: Outcome, *, status_is_shown: bool) -> str | None:
-    """Say in what the outcome is not what the document promises."""
+def failure(outcome: Outcome, *, status_is_shown: bool) -> str | None:
+    """Say what is wrong with the outcome, whatever the document shows."""
     if any(line.startswith("Traceback (most recent call last)") for line in outcome.printed):
         return "\n".join(outcome.printed)
     if outcome.status not in GOOD and not status_is_shown:
         return "\n".join([f"exit status {outcome.status}", *outcome.printed])
-    if not example.shown or _matches(example.shown, outcome.printed):
+    return None
+
+
+def difference(shown: list[str], printed: list[str]) -> str | None:
+    """Say in what the document shows something else than the command printed."""
+    if not shown or _matches(shown, printed):
         return None
-    difference = difflib.unified_diff(
-        example.shown, outcome.printed, "document", "printed", lineterm=""
-    )
-    return "\n".join(difference)
+    return "\n".join(difflib.unified_diff(shown, printed, "document", "printed", lineterm=""))
 
 
-def shown_anew(example: Example, outcome: Outcome) -> list[str]:
+def shown_anew(shown: list[str], printed: list[str]) -> list[str]:
     """Return what the document has to show, with as much left out as before."""
-    if LEFT_OUT not in example.shown:
-        return outcome.printed if example.shown else []
-    head, tail = _around(example.shown)
-    return [
-        *outcome.printed[: len(head)],
-        LEFT_OUT,
-        *outcome.printed[len(outcome.printed) - len(tail) :],
-    ]
+    if LEFT_OUT not in shown:
+        return printed if shown else []
+    head, tail = _around(shown)
+    return [*printed[: len(head)], LEFT_OUT, *printed[len(printed) - len(tail) :]]
 
 
 def main() -> int:
@@ -156,27 +158,31 @@ def _run_document(document: Path, folder: Path, *, rewrite: bool) -> int:
     lines = document.read_text("utf-8").splitlines()
     todo = list(examples(lines))
     problems = 0
-    anew: list[tuple[Example, list[str]]] = []
-    outcome = Outcome(0, [])
+    changes: list[tuple[Example, list[str]]] = []
+    status = 0
     for position, example in enumerate(todo):
-        following = todo[position + 1].command if position + 1 < len(todo) else ""
-        try:
-            if example.command == STATUS:
-                outcome = Outcome(0, [str(outcome.status)])
-            else:
-                outcome = run(example.command, folder)
-            wrong = problem(example, outcome, status_is_shown=following == STATUS)
-        except (NotRunnableError, subprocess.TimeoutExpired) as error:
-            wrong = str(error)
+        if example.command == STATUS:
+            wrong = difference(example.shown, [str(status)])
         else:
-            anew.append((example, shown_anew(example, outcome)))
-        if wrong and not rewrite:
+            following = todo[position + 1].command if position + 1 < len(todo) else ""
+            try:
+                outcome = run(example.command, folder)
+            except NotRunnableError as error:
+                wrong = str(error)
+            else:
+                status = outcome.status
+                wrong = failure(outcome, status_is_shown=following == STATUS)
+                if not wrong and rewrite:
+                    changes.append((example, shown_anew(example.shown, outcome.printed)))
+                elif not wrong:
+                    wrong = difference(example.shown, outcome.printed)
+        if wrong:
             problems += 1
             where = f"{document.relative_to(ROOT)}:{example.line}"
             sys.stdout.write(f"{where}: {example.command}\n{wrong}\n\n")
-    if rewrite:
-        for example, output in reversed(anew):
-            lines[example.line : example.line + len(example.shown)] = output
+    for example, output in reversed(changes):
+        lines[example.line : example.line + len(example.shown)] = output
+    if changes:
         document.write_text("\n".join(lines) + "\n", "utf-8")
     return problems
 
