@@ -32,7 +32,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("program", ["holders", "rings", "tenants"])
+@pytest.mark.parametrize("program", ["holders", "tenants"])
 def test_every_program_passes_the_verifier_fresh_and_from_the_cache(
     program: str, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from portward.model.net import Family, Protocol
 from portward.survey.namespaces import inside, namespaces
 from portward.survey.owners import Owners, _by_bpf, by_proc
+from portward.survey.processes import _task
 from portward.survey.sockets import Socket, sockets
 
 pytestmark = pytest.mark.root
@@ -385,3 +386,29 @@ wait()
         (gap,) = [gap for gap in gaps if f"net:[{said['space']}]" in gap]
         assert f"process {pid} " in gap
         assert _by_bpf(frozenset(said["inodes"])).holders == {said["inodes"][0]: (pid,)}
+
+
+def test_bpf_says_of_a_holder_what_proc_says() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        inode = os.fstat(server.fileno()).st_ino
+        told = _by_bpf(frozenset({inode})).tasks[os.getpid()]
+    read = _task(os.getpid())
+    assert (told.name, told.uid) == (read.name, read.uid)
+    assert 0 <= told.started - read.started < 10_000_000  # /proc tells hundredths of a second
+    assert told.image is not None
+    assert all(told.image)
+
+
+def test_processes_of_one_program_have_one_image_and_others_have_another() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held = server.fileno()
+        commands = (["sleep", "60"], ["sleep", "61"], ["tail", "-f", "/dev/null"])
+        children = [subprocess.Popen(command, pass_fds=[held]) for command in commands]
+        try:
+            tasks = _by_bpf(frozenset({os.fstat(held).st_ino})).tasks
+            images = [tasks[child.pid].image for child in children]
+        finally:
+            for child in children:
+                child.kill()
+                child.wait()
+    assert images[0] == images[1] != images[2]

@@ -26,6 +26,8 @@ typedef __u32 __wsum;
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#define O_ACCMODE 3
+#define O_RDWR 2
 #define AF_INET 2
 #define AF_INET6 10
 #define AF_PACKET 17
@@ -89,11 +91,15 @@ struct dentry {
 	struct qstr d_name;
 };
 
+struct vfsmount;
+
 struct path {
+	struct vfsmount *mnt;
 	struct dentry *dentry;
 };
 
 struct file {
+	unsigned int f_flags;
 	struct inode *f_inode;
 	struct path f_path;
 };
@@ -112,6 +118,18 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct mm_struct {
+	struct file *exe_file;
+};
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t euid;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -119,6 +137,9 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct task_struct *group_leader;
 	struct nsproxy *nsproxy;
+	struct mm_struct *mm;
+	const struct cred *real_cred;
+	char comm[16];
 };
 
 struct seq_file;
@@ -157,16 +178,15 @@ static __always_inline __u32 number(struct task_struct *task)
 	return nr;
 }
 
-// The socket of an open file if it takes packets nobody asked for.
-static __always_inline struct sock *listener(struct file *file)
+// The socket if it takes packets nobody asked for.
+static __always_inline struct sock *listener(struct socket *socket)
 {
-	struct socket *socket = (struct socket *)bpf_sock_from_file((void *)file);
 	struct sock *sk;
 	__u16 family, type;
 	unsigned char state;
 
 	// Whatever has a peer is no listener; leave its cold struct sock alone.
-	if (!socket || BPF_CORE_READ(socket, state) != SS_UNCONNECTED)
+	if (BPF_CORE_READ(socket, state) != SS_UNCONNECTED)
 		return 0;
 	sk = BPF_CORE_READ(socket, sk);
 	if (!sk)
@@ -183,61 +203,14 @@ static __always_inline struct sock *listener(struct file *file)
 	return state == TCP_LISTEN ? sk : 0;
 }
 
-struct holder {
-	__u64 started;
-	__u32 process;
-	__u32 inode;
-	__u32 filtered;
-	// The listener's network namespace if neither its holder nor the reader lives there.
-	__u32 namespace;
-};
-
-// Every process that has a listener among its open files.
-SEC("iter/task_file")
-int holders(struct bpf_iter__task_file *context)
-{
-	struct file *file = context->file;
-	struct task_struct *task = context->task;
-	struct task_struct *reader = bpf_get_current_task_btf();
-	struct holder holder = {};
-	struct sock *sk;
-	struct net *net;
-
-	if (!file || !task)
-		return 0;
-	sk = listener(file);
-	if (!sk)
-		return 0;
-	holder.started = BPF_CORE_READ(task, start_boottime);
-	holder.process = number(BPF_CORE_READ(task, group_leader));
-	holder.inode = BPF_CORE_READ(file, f_inode, i_ino);
-	holder.filtered = BPF_CORE_READ(sk, sk_filter) != 0;
-	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
-	if (net != BPF_CORE_READ(task, nsproxy, net_ns) &&
-	    net != BPF_CORE_READ(reader, nsproxy, net_ns))
-		holder.namespace = BPF_CORE_READ(net, ns.inum);
-	bpf_seq_write((void *)context->meta->seq, &holder, sizeof(holder));
-	return 0;
-}
-
-// A file of a thread, for /proc/PROCESS/task/THREAD/fd/DESCRIPTOR.
-struct place {
-	__u32 process;
-	__u32 thread;
-	__u32 descriptor;
-};
-
-// Every io_uring: a file registered with it needs no descriptor and outlives its own.
-SEC("iter/task_file")
-int rings(struct bpf_iter__task_file *context)
+// Whether a file is an io_uring: one registered with it needs no descriptor and outlives its own.
+static __always_inline int is_ring(struct file *file)
 {
 	const char ring[] = "[io_uring]";
-	struct task_struct *task = context->task;
-	struct file *file = context->file;
 	char name[sizeof(ring)] = {};
-	struct place place = {};
 
-	if (!file || !task)
+	// A ring is open for reading and writing, which most files are not: one look instead of three.
+	if ((BPF_CORE_READ(file, f_flags) & O_ACCMODE) != O_RDWR)
 		return 0;
 	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != ANON_INODE_FS_MAGIC)
 		return 0;
@@ -246,10 +219,72 @@ int rings(struct bpf_iter__task_file *context)
 	for (unsigned int i = 0; i < sizeof(ring); i++)
 		if (name[i] != ring[i])
 			return 0;
-	place.process = number(BPF_CORE_READ(task, group_leader));
-	place.thread = number(task);
-	place.descriptor = context->fd;
-	bpf_seq_write((void *)context->meta->seq, &place, sizeof(place));
+	return 1;
+}
+
+struct holder {
+	// What /proc/PROCESS/stat would say, and the owner of /proc/PROCESS.
+	__u64 started;
+	char name[16];
+	__u32 uid;
+	__u32 process;
+	// Both are the same for all processes whose /proc/PROCESS/exe leads to the same path; 0
+	// where it leads nowhere.
+	__u64 mount;
+	__u64 entry;
+	// The descriptor, at /proc/PROCESS/task/THREAD/fd/DESCRIPTOR.
+	__u32 thread;
+	__u32 descriptor;
+	// Of the listener; 0: it is an io_uring.
+	__u32 inode;
+	__u32 filtered;
+	// The listener's network namespace if neither its holder nor the reader lives there.
+	__u64 namespace;
+};
+
+// Every process that has a listener, or an io_uring, among its open files.
+SEC("iter/task_file")
+int holders(struct bpf_iter__task_file *context)
+{
+	struct file *file = context->file;
+	struct task_struct *task = context->task;
+	struct task_struct *reader = bpf_get_current_task_btf();
+	struct holder holder = {};
+	struct task_struct *leader;
+	struct socket *socket;
+	struct file *program;
+	struct sock *sk;
+	struct net *net;
+
+	if (!file || !task)
+		return 0;
+	socket = (struct socket *)bpf_sock_from_file((void *)file);
+	if (socket) {
+		sk = listener(socket);
+		if (!sk)
+			return 0;
+		holder.inode = BPF_CORE_READ(file, f_inode, i_ino);
+		holder.filtered = BPF_CORE_READ(sk, sk_filter) != 0;
+		net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+		if (net != BPF_CORE_READ(task, nsproxy, net_ns) &&
+		    net != BPF_CORE_READ(reader, nsproxy, net_ns))
+			holder.namespace = BPF_CORE_READ(net, ns.inum);
+	} else if (!is_ring(file)) {
+		return 0;
+	}
+	leader = BPF_CORE_READ(task, group_leader);
+	holder.started = BPF_CORE_READ(leader, start_boottime);
+	BPF_CORE_READ_STR_INTO(&holder.name, leader, comm);
+	holder.uid = BPF_CORE_READ(leader, real_cred, euid.val);
+	holder.process = number(leader);
+	program = BPF_CORE_READ(leader, mm, exe_file);
+	if (program) {
+		holder.mount = (__u64)BPF_CORE_READ(program, f_path.mnt);
+		holder.entry = (__u64)BPF_CORE_READ(program, f_path.dentry);
+	}
+	holder.thread = number(task);
+	holder.descriptor = context->fd;
+	bpf_seq_write((void *)context->meta->seq, &holder, sizeof(holder));
 	return 0;
 }
 

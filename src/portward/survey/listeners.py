@@ -16,7 +16,7 @@ from portward.survey.join import Held, Known, Manager, join
 from portward.survey.namespaces import NetworkNamespace, inside, namespaces
 from portward.survey.owners import Owners, owners
 from portward.survey.packages import PackageIndex
-from portward.survey.processes import Seen, process
+from portward.survey.processes import Processes, Seen
 from portward.survey.socket_units import SocketUnits, socket_units
 from portward.survey.sockets import Socket, sockets
 from portward.survey.users import Users
@@ -165,8 +165,7 @@ class _Holders:
         self._owned = owned
         self._hybrid = mounts.hybrid
         self._unplaced = cgroups.root_members(mounts) if mounts.hybrid else frozenset()
-        self._users = users
-        self._processes: dict[int, Maybe[Seen]] = {}
+        self._processes = Processes(users, owned.tasks)
         self._homes: dict[int, Maybe[Place]] = {}
         ids = {one.cgroup for one in found if one.cgroup}
         self._places = {
@@ -204,23 +203,18 @@ class _Holders:
             namespace=space.name,
             device=self._device(space, one),
             holders=pids,
-            process=self._process(pids[0]),
+            process=self._processes.find(pids[0]),
             place=place,
             holder_place=home if isinstance(home, Place) else None,
             tree=self._foreign_tree(pids[-1]) if activates else None,
         )
 
     def _foreign_tree(self, pid: int) -> int | None:
-        manager = self._process(pid)
+        manager = self._processes.find(pid)
         return None if isinstance(manager, Seen) and manager.ours else pid
 
     def _device(self, space: Inhabited, one: Socket) -> str | None:
         return space.devices.get(one.device, f"#{one.device}") if one.device else None
-
-    def _process(self, pid: int) -> Maybe[Seen]:
-        if pid not in self._processes:
-            self._processes[pid] = process(pid, self._users)
-        return self._processes[pid]
 
     def _home(self, pid: int) -> Maybe[Place]:
         if pid not in self._homes:

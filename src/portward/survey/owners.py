@@ -10,18 +10,15 @@ import itertools
 import os
 import re
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from portward.bpf import loader
 from portward.survey import files
+from portward.survey.processes import Task
 
-# struct holder of owners.bpf.c: start of the process, process, inode, whether it has a filter,
-# the socket's network namespace if neither the process nor we live in it
-_HOLDER = struct.Struct("=QIIII")
-# struct place: process, thread, descriptor
-_PLACE = struct.Struct("=III")
+_HOLDER = struct.Struct("=Q16sIIQQIIIIQ")  # struct holder of owners.bpf.c
 
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 _SOCKET = re.compile(rb"socket:\[(\d+)\]")
@@ -45,6 +42,8 @@ class Owners(NamedTuple):
     """What could not be seen, in sentences."""
     filtered: frozenset[int] = frozenset()
     """Inodes of sockets of any kind with a filter attached; only BPF tells."""
+    tasks: Mapping[int, Task] = {}
+    """What BPF saw of the holders themselves, by process."""
 
 
 def owners(wanted: Collection[int]) -> Owners:
@@ -62,15 +61,33 @@ def owners(wanted: Collection[int]) -> Owners:
 def _by_bpf(wanted: frozenset[int]) -> Owners:
     """Ask the kernel; UnavailableError where BPF cannot be used."""
     found: dict[int, set[tuple[int, int]]] = {}
+    tasks: dict[int, Task] = {}
     filtered = set()
     missed: dict[int, int] = {}
-    for started, process, inode, has_filter, elsewhere in _HOLDER.iter_unpack(
-        loader.records("owners", "holders")
-    ):
+    rings = []
+    for (
+        started,
+        name,
+        uid,
+        process,
+        mount,
+        entry,
+        thread,
+        descriptor,
+        inode,
+        has_filter,
+        elsewhere,
+    ) in _HOLDER.iter_unpack(loader.records("owners", "holders")):
         if inode in wanted:
             found.setdefault(inode, set()).add((started, process))
             if has_filter:
                 filtered.add(inode)
+            if process not in tasks:
+                tasks[process] = Task(
+                    files.decoded(name.rstrip(b"\0")), uid, started, (mount, entry)
+                )
+        elif not inode:
+            rings.append((process, _fdinfo(process, thread, descriptor)))
         elif elsewhere:
             missed.setdefault(elsewhere, process)
     holders = {
@@ -78,9 +95,7 @@ def _by_bpf(wanted: frozenset[int]) -> Owners:
         for inode, everyone in found.items()
     }
     if missing := wanted - holders.keys():
-        rings = _PLACE.iter_unpack(loader.records("owners", "rings"))
-        places = ((pid, _fdinfo(pid, thread, number)) for pid, thread, number in rings)
-        holders |= _registered(places, missing)
+        holders |= _registered(rings, missing)
     hidden = None if wanted <= holders.keys() else _hidden()
     gaps = [] if hidden is None else [hidden]
     gaps += [
@@ -88,7 +103,7 @@ def _by_bpf(wanted: frozenset[int]) -> Owners:
         "listed: the namespace could not be entered."
         for namespace, process in missed.items()
     ]
-    return Owners("bpf", holders, hidden is None, tuple(gaps), frozenset(filtered))
+    return Owners("bpf", holders, hidden is None, tuple(gaps), frozenset(filtered), tasks)
 
 
 def _hidden() -> str | None:

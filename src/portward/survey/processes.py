@@ -2,6 +2,7 @@
 
 # ruff: noqa: PTH115, PTH116 - called for thousands of processes, and links hold any bytes
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
@@ -18,6 +19,8 @@ ENDED = Unknown("the process ended meanwhile")
 NO_PROGRAM = Unknown("it has no program file: a kernel thread, or its first thread has ended")
 NOWHERE = Unknown("its path leads nowhere from here")
 _DELETED = b" (deleted)"
+_NANOSECONDS = 1_000_000_000
+_HUNDREDTH = _NANOSECONDS // 100
 
 
 class Seen(NamedTuple):
@@ -25,6 +28,19 @@ class Seen(NamedTuple):
 
     process: Process
     ours: bool
+
+
+class Task(NamedTuple):
+    """What the kernel itself says of a process; read from /proc, or together with its sockets."""
+
+    name: str
+    uid: int
+    """Of the effective user, also of programs that /proc otherwise shows as root's because they
+    gave up rights (task_dump_owner() in fs/proc/base.c)."""
+    started: int
+    """Nanoseconds from the boot to its start."""
+    image: tuple[int, int] | None = None
+    """The same for all whose /proc/PID/exe leads to the same path; None: not known."""
 
 
 class Exe(NamedTuple):
@@ -35,33 +51,70 @@ class Exe(NamedTuple):
     ours: bool
 
 
-def process(pid: int, users: Users) -> Maybe[Seen]:
-    """Read one process from /proc; Unknown where it has ended or is hidden from us."""
-    place = f"/proc/{pid}"
+class Processes:
+    """Looks up each process once, and once the program that many of them run."""
+
+    def __init__(self, users: Users, tasks: Mapping[int, Task]) -> None:
+        """Take what is already known of some processes."""
+        self._users = users
+        self._tasks = tasks
+        self._seen: dict[int, Maybe[Seen]] = {}
+        self._programs: dict[tuple[int, int], Exe] = {}
+
+    def find(self, pid: int) -> Maybe[Seen]:
+        """Return one process; Unknown where it has ended or is hidden from us."""
+        found = self._seen.get(pid)
+        if found is None:
+            task = self._tasks.get(pid)
+            program = self._program(pid, task.image) if task and task.image else None
+            found = self._seen[pid] = process(pid, self._users, task, program)
+        return found
+
+    def _program(self, pid: int, image: tuple[int, int]) -> Exe:
+        """Look up a program, unless the same path led to the same file before.
+
+        Of any other outcome it is not certain that it holds for the next process too.
+        """
+        found = self._programs.get(image)
+        if found is None:
+            found = exe(pid)
+            if found.ours and found.state == ExeState.PRESENT and all(image):
+                self._programs[image] = found
+        return found
+
+
+def process(
+    pid: int, users: Users, task: Task | None = None, program: Exe | None = None
+) -> Maybe[Seen]:
+    """Read from /proc what is not known of a process; Unknown where it has ended or is hidden."""
     try:
-        # The directory's owner is the effective user, also of programs that /proc otherwise
-        # shows as root's because they gave up rights (task_dump_owner() in fs/proc/base.c).
-        uid = os.stat(place).st_uid
-        name, ticks = parse_stat(_read(place + "/stat"))
-        command = _read(place + "/cmdline")
+        task = task or _task(pid)
+        command = _read(f"/proc/{pid}/cmdline")
     except (FileNotFoundError, ProcessLookupError):
         return ENDED
     except (OSError, ValueError):
         return refused()
-    program = exe(pid)
+    program = program or exe(pid)
     return Seen(
         Process(
             pid=pid,
-            name=name,
+            name=task.name,
             exe=program.path,
             exe_state=program.state,
             cmdline=masked(parse_cmdline(command)),
-            uid=uid,
-            user=(users if program.ours else users.elsewhere(pid)).name(uid),
-            started=_started(ticks),
+            uid=task.uid,
+            user=(users if program.ours else users.elsewhere(pid)).name(task.uid),
+            started=_started(task.started),
         ),
         program.ours,
     )
+
+
+def _task(pid: int) -> Task:
+    """Read what the kernel says of a process from /proc; raise OSError or ValueError."""
+    place = f"/proc/{pid}"
+    name, ticks = parse_stat(_read(place + "/stat"))
+    return Task(name, os.stat(place).st_uid, ticks * _NANOSECONDS // os.sysconf("SC_CLK_TCK"))
 
 
 def exe(pid: int) -> Exe:  # noqa: PLR0911 - one return for each thing that can be true
@@ -162,8 +215,10 @@ def _boot() -> int:
     return int(rest.split(None, 1)[0])
 
 
-def _started(ticks: int) -> datetime | None:
+def _started(nanoseconds: int) -> datetime | None:
+    """Return the time of a start, to the hundredth of a second that /proc tells it by."""
     try:
-        return datetime.fromtimestamp(_boot() + ticks / os.sysconf("SC_CLK_TCK"), UTC)
+        since = nanoseconds // _HUNDREDTH / 100
+        return datetime.fromtimestamp(_boot() + since, UTC)
     except (OSError, ValueError, IndexError, OverflowError):
         return None
