@@ -110,12 +110,13 @@ class Dispatch(Struct, frozen=True, array_like=True, tag="dispatch"):
 
 
 class Assign(Struct, frozen=True, array_like=True, tag="assign"):
-    """``field = (source & keep) ^ flip``: a mark is set."""
+    """``field = (source & keep) ^ (field & stay) ^ flip``: a mark is set."""
 
     field: Field
     source: Part
     keep: int
     flip: int
+    stay: int = 0
 
 
 class Target(Struct, frozen=True, array_like=True, tag="target"):

@@ -323,8 +323,11 @@ class Walk:
         return must, may
 
     def _assign(self, step: Assign, packet: Packet) -> Packet:
-        old = 0 if step.keep == 0 else value(step.source, packet.fields)
-        new = (old & step.keep) ^ step.flip if isinstance(old, int) else Undecided(step.field.name)
+        source = 0 if step.keep == 0 else value(step.source, packet.fields)
+        old = 0 if step.stay == 0 else value(step.field, packet.fields)
+        new: Value = Undecided(step.field.name)
+        if isinstance(source, int) and isinstance(old, int):
+            new = (source & step.keep) ^ (old & step.stay) ^ step.flip
         return packet.changed({step.field.name: new})
 
     def _doubt(self, name: str, live: int) -> None:

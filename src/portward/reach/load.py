@@ -1,0 +1,78 @@
+"""The ruleset of a machine: nft's listing and the tables of iptables, joined.
+
+nft shows the rules of iptables-nft without the values of their matches, which iptables-save knows.
+Both list a chain's rules in the same order, so they are joined one by one, and each keeps the
+handle that nft gives it.
+"""
+
+from portward.model.errors import UsageError
+from portward.model.host import Firewall
+from portward.model.unknown import Maybe, Unknown
+from portward.reach import nft_json, xtables
+from portward.reach.ruleset import Chain, Opaque, Rule, Ruleset, Step, Table
+
+
+def ruleset(firewall: Firewall) -> Maybe[Ruleset]:
+    """Read everything that filters or translates; Unknown where a part of it is not known.
+
+    Where iptables-save alone is missing, nft's rules stay, and what they do not tell is Opaque.
+    """
+    for part in (firewall.nft, firewall.iptables_legacy, firewall.ip6tables_legacy):
+        if isinstance(part, Unknown):
+            return part
+    try:
+        return Ruleset(tables=(*_tables(firewall), *_legacy(firewall)))
+    except UsageError as error:
+        return Unknown(str(error))
+
+
+def _tables(firewall: Firewall) -> tuple[Table, ...]:
+    if not isinstance(firewall.nft, str):
+        return ()
+    saved = {
+        (table.family, table.name): table
+        for text, family in ((firewall.iptables, "ip"), (firewall.ip6tables, "ip6"))
+        if isinstance(text, str)
+        for table in xtables.read(text, family, f"{family}tables-save")
+    }
+    return tuple(
+        join(table, saved[key]) if (key := (table.family, table.name)) in saved else table
+        for table in nft_json.read(firewall.nft, "nft").tables
+    )
+
+
+def _legacy(firewall: Firewall) -> tuple[Table, ...]:
+    return tuple(
+        table
+        for text, family in ((firewall.iptables_legacy, "ip"), (firewall.ip6tables_legacy, "ip6"))
+        if isinstance(text, str)
+        for table in xtables.read(text, family, f"{family}tables-legacy-save", legacy=True)
+    )
+
+
+def join(listed: Table, saved: Table) -> Table:
+    """Put what iptables-save says of a table's rules into what nft lists."""
+    return Table(
+        family=listed.family,
+        name=listed.name,
+        chains=tuple(_joined(chain, saved.chain(chain.name)) for chain in listed.chains),
+        sets=listed.sets,
+    )
+
+
+def _joined(listed: Chain, saved: Chain | None) -> Chain:
+    """Join two chains; as they changed between the two listings, nft's stays as it is."""
+    if saved is None or len(saved.rules) != len(listed.rules):
+        return listed
+    rules = tuple(map(_rule, listed.rules, saved.rules))
+    return Chain(name=listed.name, base=listed.base, rules=rules)
+
+
+def _rule(listed: Rule, saved: Rule) -> Rule:
+    """Take iptables' reading, unless nft alone understands the rule."""
+    steps = saved.steps if _known(saved.steps) or not _known(listed.steps) else listed.steps
+    return Rule(steps=steps, handle=listed.handle, text=saved.text, comment=saved.comment)
+
+
+def _known(steps: tuple[Step, ...]) -> bool:
+    return not any(isinstance(step, Opaque) for step in steps)
