@@ -1,7 +1,6 @@
 """What is wrong: findings, what could not be judged, and the audit that holds both."""
 
 from enum import StrEnum
-from hashlib import blake2s
 
 from msgspec import Struct
 
@@ -75,6 +74,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """``PW-`` and eight hexadecimal digits, the same for the same fault on the same machine."""
+        from hashlib import blake2s  # noqa: PLC0415 - it loads OpenSSL, 3 ms
+
         key = f"{self.check}\0{self.subject}".encode()
         return f"PW-{blake2s(key, digest_size=4).hexdigest()}"
 
