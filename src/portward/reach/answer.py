@@ -1,12 +1,13 @@
 """Answers: who can reach a port, by which interface, and what decides."""
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 from msgspec import Struct
 
-from portward.model.net import Family, Protocol, is_wildcard
-from portward.reach.cuts import cuts, representatives
+from portward.model.net import MAX_PORT, Family, Protocol, is_wildcard
+from portward.reach.cuts import cuts, representatives, target_ports
 from portward.reach.host import Host, number
 from portward.reach.path import Ending, Journey, arrive, packet
 from portward.reach.ruleset import IPV4_BITS, Kind, Range, Ruleset
@@ -37,7 +38,7 @@ class Door(Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...]
     """What could not be decided for those who "perhaps" come through."""
     decided_by: tuple[Decision, ...]
-    """The rules and policies that let them through, or kept them out."""
+    """The rules and policies that let somebody through; where nobody is, what kept them out."""
 
 
 class Machine:
@@ -52,8 +53,17 @@ class Machine:
         told_apart = cuts(ruleset, "daddr") | cuts(ruleset, "original daddr")
         self.addresses = _one_each(own, told_apart)
         sports = cuts(ruleset, "sport")
-        self.sports = representatives(sports, 65_535) if sports else [EPHEMERAL]
+        self.sports = representatives(sports, MAX_PORT) if sports else [EPHEMERAL]
         self.translated = self._translated()
+        asked = cuts(ruleset, "dport") | cuts(ruleset, "original dport")
+        self._ports = representatives(asked | target_ports(ruleset), MAX_PORT)
+        self._martians: dict[str, int] = {}
+        self._made: dict[tuple[str, Protocol, int, int, int], Journey] = {}
+
+    @property
+    def last(self) -> int:
+        """The highest address of the family."""
+        return (1 << self.host.bits) - 1
 
     @property
     def family(self) -> Family:
@@ -62,42 +72,75 @@ class Machine:
 
     def door(self, device: str, protocol: Protocol, port: int, address: str) -> Door:
         """Say who can reach a port that listens on an address by one interface."""
-        yes = perhaps = 0
-        decisions: list[Decision] = []
-        doubts: dict[str, int] = {}
         bound = None if is_wildcard(address) else number(address)
-        for journey in self._journeys(device, protocol, {port, *self.translated}, bound):
+        opening = _Opening(self, device)
+        for sent_to in dict.fromkeys([self._alike(port), *self.translated]):
+            for journey in self._journeys(device, protocol, sent_to, bound):
+                reached = denied = 0
+                for ending in journey.endings:
+                    if _delivers(ending, {port, self._alike(port)}, bound):
+                        reached |= ending.live
+                    else:
+                        denied |= ending.live
+                opening.add(journey, reached, denied)
+        return opening.door()
+
+    def published(self, device: str, protocol: Protocol, port: int) -> Door:
+        """Say who gets through to what a port of this machine is passed on to."""
+        opening = _Opening(self, device)
+        for journey in self._journeys(device, protocol, self._alike(port), None):
             reached = denied = 0
             for ending in journey.endings:
-                if _delivers(ending, port, bound):
+                if ending.kind == Kind.ACCEPT:
                     reached |= ending.live
                 else:
                     denied |= ending.live
-            yes |= reached & ~denied
-            perhaps |= reached & denied
-            decisions += journey.walk.decisions
-            for name, live in journey.walk.doubts.items():
-                doubts[name] = doubts.get(name, 0) | live
-        perhaps &= ~yes
-        return Door(
-            device=device,
-            family=self.family,
-            yes=tuple(self.sources.ranges(yes)),
-            perhaps=tuple(self.sources.ranges(perhaps)),
-            doubts=tuple(name for name, live in doubts.items() if live & perhaps),
-            decided_by=tuple(decisions),
-        )
+            opening.add(journey, reached, denied)
+        return opening.door()
+
+    def simplest(self, ranges: Iterable[Range], device: str) -> tuple[Range, ...]:
+        """Write sources that come by an interface as ranges that take the fewest prefixes.
+
+        What the routing decision refuses anyway (the machine's own addresses, 127.0.0.0/8) may
+        stand in a range or not: "everyone" has it, "10.0.0.0/8" does not break for it.
+        """
+        bits = 0
+        for first, last in ranges:
+            bits |= self.sources.bits(first, last)
+        refused = self._refused(device)
+        found: list[Range] = []
+        for wide in self.sources.ranges(bits | refused):
+            inside = self.sources.ranges(bits & self.sources.bits(*wide))
+            if inside:
+                tight = inside[0][0], inside[-1][1]
+                found.append(min(tight, wide, key=lambda one: len(networks([one], self.family))))
+        return tuple(found)
+
+    def _refused(self, device: str) -> int:
+        """Return the sources that no packet by this interface may have, whatever the rules."""
+        if device not in self._martians:
+            plain = packet(
+                self.host, self.sources, device=device, protocol=6, daddr=self.addresses[0], dport=1
+            )
+            endings = arrive(Ruleset(), self.host, self.sources, plain).endings
+            self._martians[device] = 0
+            for ending in endings:
+                if ending.kind != Kind.ACCEPT:
+                    self._martians[device] |= ending.live
+        return self._martians[device]
 
     def _journeys(
-        self, device: str, protocol: Protocol, ports: Iterable[int], bound: int | None
-    ) -> Iterable[Journey]:
+        self, device: str, protocol: Protocol, port: int, bound: int | None
+    ) -> Iterator[Journey]:
+        """Send packets to a port on every address, from every source port, that fare apart."""
         addresses = self.addresses
         if bound is not None and bound not in addresses:
             addresses = [*addresses, bound]
         for address in addresses:
-            for port in sorted(ports):
-                for sport in self.sports:
-                    yield arrive(
+            for sport in self.sports:
+                key = (device, protocol, address, port, sport)
+                if key not in self._made:
+                    self._made[key] = arrive(
                         self.ruleset,
                         self.host,
                         self.sources,
@@ -112,6 +155,11 @@ class Machine:
                             tcp_flags=SYN if protocol == Protocol.TCP else None,
                         ),
                     )
+                yield self._made[key]
+
+    def _alike(self, port: int) -> int:
+        """Return the first port that no rule tells apart from this one."""
+        return self._ports[bisect_right(self._ports, port) - 1]
 
     def _translated(self) -> list[int]:
         """Return one port of each kind that translation of the destination tells apart."""
@@ -121,7 +169,44 @@ class Machine:
             if any(chain.base and chain.base.type == "nat" for chain in table.chains)
         )
         asked = cuts(Ruleset(tables=tables), "dport")
-        return [port for port in representatives(asked, 65_535) if port] if asked else []
+        return [port for port in representatives(asked, MAX_PORT) if port] if asked else []
+
+
+class _Opening:
+    """Adds up what several packets by one interface tell."""
+
+    def __init__(self, machine: Machine, device: str) -> None:
+        self._machine = machine
+        self._device = device
+        self._yes = self._perhaps = 0
+        self._let_in: list[Decision] = []
+        self._kept_out: list[Decision] = []
+        self._doubts: dict[str, int] = {}
+
+    def add(self, journey: Journey, reached: int, denied: int) -> None:
+        """Add one packet: a source that may be reached and denied "perhaps" gets through."""
+        self._yes |= reached & ~denied
+        self._perhaps |= reached & denied
+        for decision in journey.walk.decisions:
+            if decision.kind == Kind.ACCEPT:
+                self._let_in += [decision] if decision.live & reached else []
+            else:
+                self._kept_out.append(decision)
+        for name, live in journey.walk.doubts.items():
+            self._doubts[name] = self._doubts.get(name, 0) | live
+
+    def door(self) -> Door:
+        """Return the sum."""
+        perhaps = self._perhaps & ~self._yes
+        ranges = self._machine.sources.ranges
+        return Door(
+            device=self._device,
+            family=self._machine.family,
+            yes=tuple(ranges(self._yes)),
+            perhaps=tuple(ranges(perhaps)),
+            doubts=tuple(name for name, live in self._doubts.items() if live & perhaps),
+            decided_by=tuple(self._let_in or self._kept_out),
+        )
 
 
 def networks(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
@@ -134,8 +219,8 @@ def networks(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
     )
 
 
-def _delivers(ending: Ending, port: int, bound: int | None) -> bool:
-    here = ending.kind == Kind.ACCEPT and ending.hook == "input" and ending.port == port
+def _delivers(ending: Ending, ports: set[int], bound: int | None) -> bool:
+    here = ending.kind == Kind.ACCEPT and ending.hook == "input" and ending.port in ports
     return here and (bound is None or ending.address == bound)
 
 

@@ -33,6 +33,22 @@ def cuts(ruleset: Ruleset, field: str) -> set[Range]:
     return found
 
 
+def target_ports(ruleset: Ruleset) -> set[Range]:
+    """Return the ports that packets are translated to."""
+    found: set[Range] = set()
+    for table in ruleset.tables:
+        targets = [target for known in table.sets.values() for _, target in known.targets]
+        for chain in table.chains:
+            for rule in chain.rules:
+                for step in rule.steps:
+                    if isinstance(step, Translate):
+                        targets += step.targets
+                        entries = () if isinstance(step.entries, SetName) else step.entries
+                        targets += [target for _, target in entries]
+        found.update(target.port for target in targets if target.port)
+    return found
+
+
 def representatives(ranges: Iterable[Range], last: int) -> list[int]:
     """Return one value of each interval that the ranges cut 0 .. last into."""
     starts = {0}

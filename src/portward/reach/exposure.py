@@ -1,0 +1,210 @@
+"""Who can reach each listener of a snapshot, through its live ruleset.
+
+The question is asked of every interface that a packet may come in by. "Everyone" means whoever
+the routing decision lets in by an interface with a default route; what comes in by another one
+comes from the networks behind it.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+from ipaddress import ip_interface
+
+from portward.model.host import HOST, Interface, Listener, Snapshot
+from portward.model.net import Family, Protocol, is_loopback, is_wildcard
+from portward.model.status import Reach, Scope
+from portward.model.unknown import Unknown
+from portward.reach.answer import Door, Machine, networks
+from portward.reach.host import host
+from portward.reach.load import ruleset
+from portward.reach.ruleset import Kind, Place, Ruleset
+
+LOOPBACK = "lo"
+_FAMILIES = {
+    Family.IPV4: (Family.IPV4,),
+    Family.IPV6: (Family.IPV6,),
+    Family.DUAL: (Family.IPV4, Family.IPV6),
+    Family.LINK: (),
+}
+
+
+class Exposer:
+    """Answers for all listeners of one snapshot; listeners on the same port share the work."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Take the snapshot; its ruleset is read when the first question needs it."""
+        self._snapshot = snapshot
+        self._asked: dict[tuple[object, ...], Reach] = {}
+
+    def reach(self, listener: Listener) -> Reach:
+        """Say who can reach a listener, and why."""
+        key = (
+            listener.protocol,
+            listener.family,
+            listener.address,
+            listener.port,
+            listener.device,
+            listener.namespace,
+        )
+        if key not in self._asked:
+            self._asked[key] = self._bound(listener) or self._through(listener)
+        return self._asked[key]
+
+    def _bound(self, listener: Listener) -> Reach | None:
+        """Answer from the listener alone where that is enough."""
+        if listener.protocol == Protocol.PACKET:
+            return Reach(scope=Scope.UNKNOWN, reason="it sees frames before any firewall does")
+        if is_loopback(listener.address):
+            return Reach(scope=Scope.HOST, reason=f"bound to {listener.address}")
+        if listener.device == LOOPBACK:
+            return Reach(scope=Scope.HOST, reason=f"bound to the interface {LOOPBACK}")
+        if listener.namespace != HOST:
+            return Reach(
+                scope=Scope.UNKNOWN,
+                reason=f"it lives in the network of {listener.namespace}, not judged yet",
+            )
+        if listener.protocol == Protocol.RAW:
+            return Reach(scope=Scope.UNKNOWN, reason="raw sockets have no port to ask about")
+        return None
+
+    def _through(self, listener: Listener) -> Reach:
+        """Follow packets through the ruleset, by every interface."""
+        if isinstance(self._rules, Unknown):
+            return Reach(
+                scope=Scope.UNKNOWN, reason=f"the firewall is not known: {self._rules.reason}"
+            )
+        if isinstance(self._snapshot.interfaces, Unknown):
+            why = self._snapshot.interfaces.reason
+            return Reach(scope=Scope.UNKNOWN, reason=f"the interfaces are not known: {why}")
+        doors = [
+            (machine, door)
+            for family in _FAMILIES[listener.family]
+            for machine in (self._machines[family],)
+            for device in machine.host.devices
+            if listener.device in {None, device}
+            for door in (_door(machine, device, listener, family),)
+        ]
+        return self._sum(doors)
+
+    def _sum(self, doors: list[tuple[Machine, Door]]) -> Reach:
+        """Join the answers of all interfaces to one, the widest first."""
+        if not doors:
+            return Reach(scope=Scope.HOST, reason="no interface is up that it could be reached by")
+        perhaps = [(machine, door) for machine, door in doors if door.perhaps]
+        full = [
+            (machine, door)
+            for machine, door in doors
+            if door.device in self._outer and _is_everyone(machine, door)
+        ]
+        if full:
+            return Reach(scope=Scope.EVERYONE, reason=_because(full[0][1], self._filters))
+        if perhaps:
+            door = perhaps[0][1]
+            named = ", ".join(door.doubts) or "the ruleset"
+            return Reach(scope=Scope.UNKNOWN, reason=f"by {door.device} it hangs on {named}")
+        found: dict[str, None] = {}
+        reasons: dict[str, None] = {}
+        for machine, door in doors:
+            if door.yes:
+                found |= dict.fromkeys(self._named(machine, door))
+                reasons[_because(door, self._filters)] = None
+        if found:
+            return Reach(
+                scope=Scope.NETWORKS, networks=tuple(found), reason="; ".join(list(reasons)[:3])
+            )
+        return Reach(scope=Scope.NOBODY, reason=_kept_out(doors))
+
+    def _named(self, machine: Machine, door: Door) -> tuple[str, ...]:
+        """Write a door's sources; of an inner interface that lets all in, its own networks."""
+        if not _is_everyone(machine, door):
+            return networks(machine.simplest(door.yes, door.device), door.family)
+        interface = self._interfaces.get(door.device)
+        own = tuple(
+            address
+            for address in (interface.addresses if interface else ())
+            if (":" in address) == (door.family == Family.IPV6)
+        )
+        return tuple(f"{_network(address)} ({door.device})" for address in own)
+
+    # --- what all questions share ------------------------------------------------------------
+
+    @cached_property
+    def _rules(self) -> Ruleset | Unknown:
+        firewall = self._snapshot.firewall
+        return firewall if isinstance(firewall, Unknown) else ruleset(firewall)
+
+    @cached_property
+    def _filters(self) -> bool:
+        return isinstance(self._rules, Ruleset) and bool(self._rules.tables)
+
+    @cached_property
+    def _machines(self) -> dict[Family, Machine]:
+        assert isinstance(self._rules, Ruleset)  # noqa: S101 - _through() has looked
+        return {
+            family: Machine(self._rules, host(self._snapshot, family))
+            for family in (Family.IPV4, Family.IPV6)
+        }
+
+    @cached_property
+    def _interfaces(self) -> dict[str, Interface]:
+        known = self._snapshot.interfaces
+        return {} if isinstance(known, Unknown) else {one.name: one for one in known}
+
+    @cached_property
+    def _outer(self) -> frozenset[str]:
+        """Interfaces with a default route; all of them where there is none."""
+        outer = frozenset(name for name, one in self._interfaces.items() if one.default_route)
+        return outer or frozenset(self._interfaces)
+
+
+def _door(machine: Machine, device: str, listener: Listener, family: Family) -> Door:
+    if isinstance(listener.container, str):
+        # Held for a container by its engine, whose rules pass most packets on before they come
+        # to the socket.
+        return machine.published(device, listener.protocol, listener.port)
+    return machine.door(device, listener.protocol, listener.port, _address(listener, family))
+
+
+def _address(listener: Listener, family: Family) -> str:
+    """Return the bind address as the family has it."""
+    if listener.family == Family.DUAL or is_wildcard(listener.address):
+        return ""
+    return listener.address.removeprefix("::ffff:") if family == Family.IPV4 else listener.address
+
+
+def _is_everyone(machine: Machine, door: Door) -> bool:
+    return bool(door.yes) and machine.simplest(door.yes, door.device) == ((0, machine.last),)
+
+
+def _because(door: Door, filters: bool) -> str:  # noqa: FBT001 - a fact of the machine
+    """Name the rule that lets sources in, or say that nothing stops them."""
+    if not filters:
+        return "this host filters nothing"
+    rules = dict.fromkeys(
+        words(one.place)
+        for one in door.decided_by
+        if one.kind == Kind.ACCEPT and one.place.rule is not None
+    )
+    return f"by {', '.join(list(rules)[:3])}" if rules else "no rule stops it"
+
+
+def _kept_out(doors: Iterable[tuple[Machine, Door]]) -> str:
+    """Name what drops everyone."""
+    rules = dict.fromkeys(
+        f"{one.kind} by {words(one.place)}"
+        for _, door in doors
+        for one in door.decided_by
+        if one.kind != Kind.ACCEPT
+    )
+    return "; ".join(list(rules)[:3]) or "the routing decision takes no packet for it"
+
+
+def words(place: Place) -> str:
+    """Name a rule, or the policy of a chain, so that a person finds it."""
+    chain = f"{place.family} {place.table} {place.chain}"
+    if place.rule is None:
+        return f"the policy of {chain}"
+    return place.rule.text or f"{chain}, handle {place.rule.handle}"
+
+
+def _network(address: str) -> str:
+    return str(ip_interface(address.partition("%")[0]).network)
