@@ -11,7 +11,7 @@ from portward import __version__
 from portward.knowledge import port_names
 from portward.model.host import Listener, Sight, Snapshot
 from portward.model.unknown import NOT_SURVEYED, Maybe, Unknown
-from portward.survey import firewall, inetd, packages
+from portward.survey import firewall, inetd, packages, sysctls
 from portward.survey.interfaces import interfaces, packet_programs, routes
 from portward.survey.listeners import listeners
 from portward.survey.machine import machine
@@ -32,7 +32,6 @@ def ports() -> Snapshot:
 def everything() -> Snapshot:
     """Survey all of this machine."""
     from portward.survey.antivirus import antivirus  # noqa: PLC0415 - status does not need it
-    from portward.survey.sysctls import sysctls  # noqa: PLC0415 - the same
     from portward.survey.units import active_units  # noqa: PLC0415 - the same
     from portward.survey.updates import updates  # noqa: PLC0415 - the same
 
@@ -41,7 +40,7 @@ def everything() -> Snapshot:
         _ports(index),
         units=active_units(index.owner),
         firewall=firewall.firewall(RUNNING),
-        sysctls=sysctls(RUNNING),
+        sysctls=sysctls.sysctls(RUNNING),
         packages=packages.installed(RUNNING),
         updates=updates(RUNNING),
         antivirus=antivirus(RUNNING),
@@ -51,7 +50,6 @@ def everything() -> Snapshot:
 def image(root: Path) -> Snapshot:
     """Survey a file tree that does not run: what is installed, and what would start at boot."""
     from portward.survey.antivirus import antivirus  # noqa: PLC0415 - status does not need it
-    from portward.survey.sysctls import sysctls  # noqa: PLC0415 - the same
     from portward.survey.units import units  # noqa: PLC0415 - the same
     from portward.survey.updates import updates  # noqa: PLC0415 - the same
 
@@ -71,7 +69,7 @@ def image(root: Path) -> Snapshot:
         interfaces=NOT_RUNNING,
         routes=NOT_RUNNING,
         firewall=firewall.firewall(root),
-        sysctls=sysctls(root),
+        sysctls=sysctls.sysctls(root),
         packages=packages.installed(root),
         updates=updates(root),
         antivirus=antivirus(root),
@@ -98,7 +96,7 @@ def _ports(index: PackageIndex) -> Snapshot:
         interfaces=interfaces(),
         routes=routes(),
         firewall=firewall.rulesets(),
-        sysctls=NOT_SURVEYED,
+        sysctls=sysctls.routing(),
         packages=NOT_SURVEYED,
         updates=NOT_SURVEYED,
         antivirus=NOT_SURVEYED,

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from portward.model.host import Sysctl
-from portward.model.unknown import NEEDS_ROOT, Maybe, Unknown
+from portward.model.unknown import NEEDS_ROOT, NOT_SURVEYED, Maybe, Unknown
 from portward.survey.files import canonical, decoded, exists, names, read_text
 from portward.survey.shell import assignments
 from portward.survey.sysctl_files import Assignment, dotted, outcome, parse, path_of
@@ -86,6 +86,12 @@ INTERFACE_SETTINGS = {
 }
 """Keys that "all", "default" and every interface have, each with the reason to read it."""
 
+_ROUTING = {
+    "net.ipv4.conf": ("accept_local", "forwarding", "route_localnet", "rp_filter"),
+    "net.ipv6.conf": ("forwarding",),
+}
+"""Keys that decide whether the kernel takes or passes on a packet at all."""
+
 _DIRECTORIES = (
     "/etc/sysctl.d",
     "/run/sysctl.d",
@@ -124,6 +130,16 @@ def sysctls(root: Path) -> Maybe[tuple[Sysctl, ...]]:
             boot_source=boot[path].where if path in boot else None,
         )
         for path in paths
+    )
+
+
+def routing() -> tuple[Sysctl, ...]:
+    """Read only what decides a packet's way, and only as it is now."""
+    return tuple(
+        Sysctl(key=dotted(path), live=_live(path), boot=NOT_SURVEYED)
+        for group, settings in _ROUTING.items()
+        for device in names(_LIVE, f"/proc/sys/{path_of(group)}")
+        for path in (f"{path_of(group)}/{device}/{name}" for name in settings)
     )
 
 
