@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from portward.model.errors import UsageError
-from portward.reach import names
+from portward.reach import names, xtables_targets
 from portward.reach.ruleset import (
     Assign,
     Base,
@@ -213,8 +213,15 @@ def _statement(kind: str, body: Json) -> list[Step]:  # noqa: C901, PLR0911, PLR
     if kind == "synproxy":
         return [Verdict(Kind.ACCEPT)]
     if kind == "xt":
-        return [Opaque(f"{body['type']} {body['name']} of iptables")]
+        return _xt(body["type"], body["name"])
     return [Opaque(kind)]
+
+
+def _xt(kind: str, name: str) -> list[Step]:
+    """Read an extension of iptables, of which nft tells the name alone."""
+    if kind == "target":
+        return xtables_targets.by_name(name)
+    return [] if kind == "watcher" else [Opaque(f"{kind} {name} of iptables")]
 
 
 def _chance(kind: str, body: Json) -> str:

@@ -72,7 +72,7 @@ def packet(  # noqa: PLR0913 - the header fields that make a packet
     first: Fields = {
         "nfproto": _NFPROTO[machine.bits],
         "iifname": device,
-        "oifname": None,
+        "oifname": "",  # not None: without an output device "! -o eth0" holds (nft_meta.c)
         "l4proto": protocol,
         "saddr": Spread(sources),
         "daddr": daddr,

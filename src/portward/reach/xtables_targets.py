@@ -50,17 +50,24 @@ def target(rule: Words, chains: Collection[str], bits: int) -> list[Step]:
         return [Verdict(Kind.GOTO, name)]
     if name in chains:
         return [Verdict(Kind.JUMP, name)]
-    if name in _VERDICTS:
-        return [Verdict(_VERDICTS[name])]
     reader = _TARGETS.get(name)
     if reader is not None:
         return reader(given, bits)
-    return [] if name in NO_EFFECT else opaque(name)
+    return by_name(name)
 
 
-def opaque(name: str) -> list[Step]:
-    """Return what an unknown target does: perhaps the packet's way ends with it."""
-    return [Opaque(f"-j {name}"), Verdict(Kind.QUEUE)]
+def by_name(name: str) -> list[Step]:
+    """Return what a target does of which only the name is known."""
+    if name in _VERDICTS:
+        return [Verdict(_VERDICTS[name])]
+    if name in NO_EFFECT:
+        return []
+    unknown = Opaque(f"-j {name}")
+    if name == "NOTRACK":
+        return [Untrack()]
+    if name in {"MARK", "CONNMARK"}:
+        return [Assign(_MARK, unknown, WORD, 0), Assign(_CT_MARK, unknown, WORD, 0)]
+    return [unknown, Verdict(Kind.QUEUE)]  # perhaps the packet's way ends with it
 
 
 def _destination(given: Extension, bits: int) -> list[Step]:
