@@ -7,7 +7,7 @@ one with several may get any of them.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from portward.reach.ruleset import (
     Assign,
@@ -37,6 +37,8 @@ from portward.reach.sources import Sources
 MAX_DEPTH = 16
 """NFT_JUMP_STACK_SIZE of the kernel, which loads no deeper nesting."""
 
+T = TypeVar("T")
+
 UNTRACKED = 64
 """NF_CT_STATE_UNTRACKED_BIT (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
 
@@ -54,14 +56,20 @@ class Spread:
         """Take the sources of each value; without values it is the source address itself."""
         self._sources = sources
         self._values = values
+        self._known: dict[int, tuple[Values, int]] = {}
 
     def bits(self, values: Values) -> int:
         """Return the sources that have one of the values."""
-        found = 0
+        # Known by its id, as hashing a long list takes longer; what is kept keeps its id.
+        known = self._known.get(id(values))
+        if known is None:
+            known = self._known[id(values)] = (values, self._bits(values))
+        return known[1]
+
+    def _bits(self, values: Values) -> int:
         if self._values is None:
-            for first, last in () if isinstance(values, Names) else values:
-                found |= self._sources.bits(first, last)
-            return found
+            return 0 if isinstance(values, Names) else self._sources.union(values)
+        found = 0
         for value, bits in self._values.items():
             if has(values, value):
                 found |= bits
@@ -124,7 +132,7 @@ class Walk:
         self.doubts: dict[str, int] = {}
         self._ended: list[tuple[Kind, Packet]] = []
         self._accepted: list[Packet] = []
-        self._tests: dict[tuple[object, ...], int] = {}
+        self._asked: list[tuple[str, int]] = []
 
     def base(self, table: Table, chain: Chain, packets: Iterable[Packet]) -> Outcome:
         """Run packets through a chain of a hook, to its policy."""
@@ -151,7 +159,7 @@ class Walk:
             packets = on if len(on) == 1 else merged(on)
         return merged([*out, *packets])
 
-    def _rule(  # noqa: PLR0913 - the state of one rule, passed instead of an object per rule
+    def _rule(  # noqa: C901, PLR0913, PLR0917 - the state of one rule, passed instead of an object per rule
         self,
         table: Table,
         place: Place,
@@ -162,25 +170,31 @@ class Walk:
         out: list[Packet],
     ) -> None:
         """Run one packet through one rule; on: goes to the next rule, out: leaves the chain."""
+        self._asked = []
         for step in rule.steps:
             if isinstance(step, Test):
                 must, may = self._test(table, step, packet)
             elif isinstance(step, Chance | Opaque):
-                self._doubt(step.name, packet.live)
+                self._asked.append((step.name, packet.live))
                 must, may = 0, packet.live
             elif isinstance(step, Assign):
+                self._settle(packet.live)
                 packet = self._assign(step, packet)
                 continue
             elif isinstance(step, Untrack):
+                self._settle(packet.live)
                 packet = packet.changed({"ct state": UNTRACKED, "untracked": 1})
                 continue
             elif isinstance(step, Translate):
+                self._settle(packet.live)
                 packet = self._translate(table, place, step, packet)
                 break
             elif isinstance(step, Verdict):
+                self._settle(packet.live)
                 self._verdict(table, place, step, packet, depth, on, out)
                 return
             else:
+                self._settle(packet.live)
                 packet = self._dispatch(table, place, step, packet, depth, on, out)
                 if not packet.live:
                     return
@@ -193,7 +207,7 @@ class Walk:
         if packet.live:
             on.append(packet)
 
-    def _verdict(  # noqa: PLR0913 - as _rule
+    def _verdict(  # noqa: PLR0913, PLR0917 - as _rule
         self,
         table: Table,
         place: Place,
@@ -208,7 +222,7 @@ class Walk:
         elif verdict.kind == Kind.RETURN:
             out.append(packet)
         elif verdict.kind in {Kind.JUMP, Kind.GOTO}:
-            target = table.chain(verdict.chain)
+            target = self._target(table, verdict.chain)
             if target is None or depth >= MAX_DEPTH:
                 self._doubt(f"chain {verdict.chain}", packet.live)
                 on.append(packet)
@@ -225,7 +239,7 @@ class Walk:
         else:
             self._ended.append((kind, packet))
 
-    def _dispatch(  # noqa: PLR0913 - as _rule
+    def _dispatch(  # noqa: PLR0913, PLR0917 - as _rule
         self,
         table: Table,
         place: Place,
@@ -242,8 +256,9 @@ class Walk:
             doubt = f"the changing map {entries.name}" if known.dynamic else ""
             entries = known.verdicts
         left = packet.live
-        for row, verdict in entries:
+        for row, verdict in self._alike(step.parts, entries, packet):
             must, may = self._row(step.parts, row, packet)
+            self._settle(may & left)
             if may & left:
                 self._verdict(table, place, verdict, packet.part(may & left), depth, on, out)
                 left &= ~must
@@ -260,8 +275,9 @@ class Walk:
             if isinstance(entries, SetName):
                 entries = table.sets.get(entries.name, Elements()).targets
             left = packet.live
-            for row, target in entries:
+            for row, target in self._alike(step.parts, entries, packet):
                 must, may = self._row(step.parts, row, packet)
+                self._settle(may & left)
                 if may & left:
                     choices.append((target, may & left))
                     left &= ~must
@@ -282,45 +298,73 @@ class Walk:
 
     def _test(self, table: Table, test: Test, packet: Packet) -> tuple[int, int]:
         """Return the sources that pass a test for certain, and those that may."""
-        rows, changing = test.rows, False
+        rows = test.rows
+        if any(value(part, packet.fields) is None for part in test.parts):
+            return 0, 0  # a field that the packet does not have ends the rule, negated or not
         if isinstance(rows, SetName):
             known = table.sets.get(rows.name)
             if known is None or known.dynamic:
-                self._doubt(f"the changing set {rows.name}", packet.live)
-                changing = True
-            rows = known.rows if known else ()
+                self._asked.append((f"the changing set {rows.name}", packet.live))
+                return 0, packet.live
+            rows = known.rows
+        asked, self._asked = self._asked, []
         must = may = 0
-        for row in rows:
+        for row in self._alike_rows(test.parts, rows, packet):
             certain, possible = self._row(test.parts, row, packet)
             must |= certain
             may |= possible
             if must == packet.live:
                 break
-        if test.negated:
-            absent = any(value(part, packet.fields) is None for part in test.parts)
-            # A field that the packet does not have ends the rule, negated or not.
-            must, may = (0, 0) if absent else (packet.live & ~may, packet.live & ~must)
-        return (0, packet.live) if changing else (must, may)
+        for name, live in self._asked:
+            if live & may & ~must:
+                asked.append((name, live & may & ~must))
+        self._asked = asked
+        return (packet.live & ~may, packet.live & ~must) if test.negated else (must, may)
 
     def _row(self, parts: tuple[Part, ...], row: Row, packet: Packet) -> tuple[int, int]:
         must = may = packet.live
+        why: list[str] = []
         for part, values in zip(parts, row, strict=False):
             found = value(part, packet.fields)
             if isinstance(found, Undecided):
-                self._doubt(found.why, may)
+                why.append(found.why)
                 must = 0
             elif isinstance(found, Spread):
-                key = (id(found), id(values))
-                bits = self._tests.get(key)
-                if bits is None:
-                    bits = self._tests[key] = found.bits(values)
+                bits = found.bits(values)
                 must &= bits
                 may &= bits
             elif found is None or not has(values, found):
                 return 0, 0
             if not may:
-                break
+                return 0, 0
+        self._asked += [(name, may) for name in why]
         return must, may
+
+    # --- what an index answers faster ---------------------------------------------------------
+
+    def _target(self, table: Table, name: str) -> Chain | None:
+        """Return the chain of a jump."""
+        return table.chain(name)
+
+    def _alike(
+        self,
+        parts: tuple[Part, ...],  # noqa: ARG002 - for an index
+        entries: tuple[tuple[Row, T], ...],
+        packet: Packet,  # noqa: ARG002 - for an index
+    ) -> Iterable[tuple[Row, T]]:
+        """Return the entries of a map that a packet may have, in their order."""
+        return entries
+
+    def _alike_rows(
+        self,
+        parts: tuple[Part, ...],  # noqa: ARG002 - for an index
+        rows: tuple[Row, ...],
+        packet: Packet,  # noqa: ARG002 - for an index
+    ) -> Iterable[Row]:
+        """Return the elements of a set that a packet may have."""
+        return rows
+
+    # --- packets and doubts -------------------------------------------------------------------
 
     def _assign(self, step: Assign, packet: Packet) -> Packet:
         source = 0 if step.keep == 0 else value(step.source, packet.fields)
@@ -329,6 +373,13 @@ class Walk:
         if isinstance(source, int) and isinstance(old, int):
             new = (source & step.keep) ^ (old & step.stay) ^ step.flip
         return packet.changed({step.field.name: new})
+
+    def _settle(self, live: int) -> None:
+        """Keep what could not be decided about those that a rule came to act on."""
+        for name, bits in self._asked:
+            if bits & live:
+                self._doubt(name, bits & live)
+        self._asked = []
 
     def _doubt(self, name: str, live: int) -> None:
         self.doubts[name] = self.doubts.get(name, 0) | live
