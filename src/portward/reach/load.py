@@ -9,7 +9,18 @@ from portward.model.errors import UsageError
 from portward.model.host import Firewall
 from portward.model.unknown import Maybe, Unknown
 from portward.reach import nft_json, xtables
-from portward.reach.ruleset import Chain, Opaque, Rule, Ruleset, Step, Table
+from portward.reach.ruleset import (
+    Assign,
+    Chain,
+    Dispatch,
+    Opaque,
+    Rule,
+    Ruleset,
+    Step,
+    Table,
+    Test,
+    Translate,
+)
 
 
 def ruleset(firewall: Firewall) -> Maybe[Ruleset]:
@@ -75,4 +86,14 @@ def _rule(listed: Rule, saved: Rule) -> Rule:
 
 
 def _known(steps: tuple[Step, ...]) -> bool:
-    return not any(isinstance(step, Opaque) for step in steps)
+    return not any(unknown(step) for step in steps)
+
+
+def unknown(step: Step) -> str:
+    """Name what is not understood of a step; empty where all of it is."""
+    parts: tuple[object, ...] = (step,)
+    if isinstance(step, Test | Dispatch | Translate):
+        parts = step.parts
+    elif isinstance(step, Assign):
+        parts = (step.source,)
+    return next((part.name for part in parts if isinstance(part, Opaque)), "")

@@ -65,7 +65,9 @@ def by_name(name: str) -> list[Step]:
     unknown = Opaque(f"-j {name}")
     if name == "NOTRACK":
         return [Untrack()]
-    if name in {"MARK", "CONNMARK"}:
+    if name == "MARK":
+        return [Assign(_MARK, unknown, WORD, 0)]
+    if name == "CONNMARK":
         return [Assign(_MARK, unknown, WORD, 0), Assign(_CT_MARK, unknown, WORD, 0)]
     return [unknown, Verdict(Kind.QUEUE)]  # perhaps the packet's way ends with it
 
@@ -130,8 +132,7 @@ def _connection_mark(given: Extension, _bits: int) -> list[Step]:
     """Read CONNMARK, as connmark_tg_shift() of xt_connmark.c does it."""
     names = {option.name for option in given.options}
     if names & {"--left-shift-mark", "--right-shift-mark"}:
-        unknown = Opaque("-j CONNMARK")
-        return [Assign(_MARK, unknown, WORD, 0), Assign(_CT_MARK, unknown, WORD, 0)]
+        return by_name("CONNMARK")
     masks = {
         option.name: number(option.value)
         for option in given.options
