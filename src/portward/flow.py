@@ -58,15 +58,16 @@ def case(
     from portward.knowledge import catalogue
     from portward.knowledge.recognise import recognise
     from portward.policy.verdict import verdict
-    from portward.reach.bound import reach
+    from portward.reach.exposure import Exposer
 
     known = catalogue.load()
     policy = _policy(snapshot, known, policy_file, roles)
+    exposer = Exposer(snapshot)
     exposures = []
     listeners = () if isinstance(snapshot.listeners, Unknown) else snapshot.listeners
     for listener in listeners:
         recognition = recognise(listener, known)
-        reached = reach(listener, snapshot)
+        reached = exposer.reach(listener)
         decision, allowance = verdict(listener, recognition, reached, policy, day)
         exposures.append(
             Exposure(

@@ -27,7 +27,7 @@ WRONG = {
     "smtp": (25, "exim4", "exim4.service", "exim4-daemon-light", "exim4"),
 }
 
-UNKNOWN = "is listening (whether the firewall lets others in is not known), and no role needs it"
+UNKNOWN = "is open to everyone, and no role needs it"
 LOCAL = "serves only this host, and no role needs it"
 EXPECTED = sorted(
     [
