@@ -11,7 +11,6 @@ from portward.model.host import Firewall, FirewallManager
 from portward.model.unknown import NEEDS_ROOT, NOT_SURVEYED, Maybe, Unknown
 from portward.survey import nf_tables
 from portward.survey.files import decoded
-from portward.survey.firewall_managers import boot_files, managers
 from portward.survey.netlink import NetlinkError
 from portward.survey.nf_tables import Chain, Table
 
@@ -28,6 +27,11 @@ _SECONDS = 60
 
 def firewall(root: Path) -> Maybe[Firewall]:
     """Read all rulesets and name the managers; of an image, what would be loaded at boot."""
+    from portward.survey.firewall_managers import (  # noqa: PLC0415 - status needs no managers
+        boot_files,
+        managers,
+    )
+
     found = rulesets() if root == _LIVE else _nothing(_NOT_RUNNING)
     listed: Maybe[tuple[FirewallManager, ...]]
     try:

@@ -101,7 +101,7 @@ def process(
             name=task.name,
             exe=program.path,
             exe_state=program.state,
-            cmdline=masked(parse_cmdline(command)),
+            cmdline=_arguments(command),
             uid=task.uid,
             user=(users if program.ours else users.elsewhere(pid)).name(task.uid),
             started=_started(task.started),
@@ -165,6 +165,12 @@ def parse_stat(raw: bytes) -> tuple[str, int]:
     if len(fields) < 20:  # noqa: PLR2004 - field 22, counted from the third
         raise ValueError("not the stat of a process")
     return decoded(raw[start:end]), int(fields[19])
+
+
+@cache
+def _arguments(raw: bytes) -> tuple[str, ...]:
+    """Read a command line without its secrets; the workers of a pool all have the same."""
+    return masked(parse_cmdline(raw))
 
 
 def parse_cmdline(raw: bytes) -> tuple[str, ...]:
