@@ -111,7 +111,7 @@ def test_an_unseen_holder_of_a_housekeeping_port_goes_by_its_number() -> None:
 @pytest.mark.parametrize(
     ("scope", "expected"),
     [
-        (Scope.NOBODY, Verdict.LOCAL),
+        (Scope.NOBODY, Verdict.CLOSED),
         (Scope.HOST, Verdict.LOCAL),
         (Scope.NETWORKS, Verdict.NOT_ALLOWED),
         (Scope.EVERYONE, Verdict.NOT_ALLOWED),

@@ -57,6 +57,8 @@ class Verdict(StrEnum):
     NOT_ALLOWED = "not allowed"
     LOCAL = "local"
     """No role names it, but only this host can reach it."""
+    CLOSED = "closed"
+    """No role names it, and nobody can reach it: the firewall or the routing keeps all out."""
     INSIDE = "inside"
     """It lives in a network of its own (a container's); what is published of it is a listener of
     the host, and judged there."""

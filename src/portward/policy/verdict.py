@@ -78,8 +78,10 @@ def verdict(
     if held:
         name = recognition.service.name if recognition else None
         return Verdict.ALLOWED, next((one for one in held if one.service == name), held[0])
-    if reach.scope in {Scope.NOBODY, Scope.HOST}:
+    if reach.scope == Scope.HOST:
         return Verdict.LOCAL, None
+    if reach.scope == Scope.NOBODY:
+        return Verdict.CLOSED, None
     unsure = [allowance for allowance in covering if _held_by(allowance, listener) is None]
     return (Verdict.UNKNOWN, unsure[0]) if unsure else (Verdict.NOT_ALLOWED, None)
 

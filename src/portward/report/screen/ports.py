@@ -23,11 +23,19 @@ _WIDTH_OF_SCOPE = {scope: index for index, scope in enumerate(SCOPES)}
 _VERDICTS = {
     verdict: index
     for index, verdict in enumerate(
-        (Verdict.NOT_ALLOWED, Verdict.UNKNOWN, Verdict.ALLOWED, Verdict.INSIDE, Verdict.LOCAL)
+        (
+            Verdict.NOT_ALLOWED,
+            Verdict.UNKNOWN,
+            Verdict.ALLOWED,
+            Verdict.CLOSED,
+            Verdict.INSIDE,
+            Verdict.LOCAL,
+        )
     )
 }
 _TONES = {
     Verdict.ALLOWED: Tone.ALLOWED,
+    Verdict.CLOSED: Tone.LOCAL,
     Verdict.INSIDE: Tone.LOCAL,
     Verdict.LOCAL: Tone.LOCAL,
     Verdict.UNKNOWN: Tone.UNKNOWN,

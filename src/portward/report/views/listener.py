@@ -128,7 +128,8 @@ class ListenerView(Struct, frozen=True, kw_only=True):
         Verdict,
         says(
             "What the policy says: allowed, not allowed, local (no role names it, but only this"
-            " host reaches it), inside (it lives in a network of its own) or unknown."
+            " host reaches it), closed (no role names it, but nobody reaches it), inside (it"
+            " lives in a network of its own) or unknown."
         ),
     ]
     allowed_by: Annotated[AllowedByView | None, says("What allows it; null: nothing does.")]
