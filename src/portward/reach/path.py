@@ -7,11 +7,19 @@ the base chain that said it. All questions are about the first packet of a conne
 follows is let through by "established" or not at all.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from portward.model.unknown import Unknown
-from portward.reach.host import BROADCAST, LOCAL, LOOPBACK, MULTICAST, UNICAST, Host
+from portward.reach.host import (
+    BROADCAST,
+    LOCAL,
+    LOOPBACK,
+    MULTICAST,
+    UNICAST,
+    UNREACHABLE,
+    Host,
+    Way,
+)
 from portward.reach.ruleset import Base, Chain, Kind, Ruleset, Table
 from portward.reach.sources import Sources
 from portward.reach.walk import UNTRACKED, Fields, Packet, Spread, Value, Walk, merged
@@ -55,10 +63,10 @@ class _Hooked(NamedTuple):
 
 def arrive(ruleset: Ruleset, machine: Host, sources: Sources, packet: Packet) -> Journey:
     """Follow a packet that comes in by its field "iifname" to all its endings."""
-    return _Way(ruleset, machine, sources).follow(packet)
+    return Paths(ruleset, machine, sources).follow(packet)
 
 
-def packet(  # noqa: PLR0913 - the header fields that make a packet
+def packet(
     machine: Host,
     sources: Sources,
     *,
@@ -90,15 +98,126 @@ def packet(  # noqa: PLR0913 - the header fields that make a packet
     return Packet(first, sources.all)
 
 
+class Paths:
+    """The ways through one family of a machine; what was found for a packet serves the next."""
+
+    def __init__(self, ruleset: Ruleset, machine: Host, sources: Sources) -> None:
+        """Know nothing yet."""
+        self.ruleset = ruleset
+        self.machine = machine
+        self.sources = sources
+        self._hooked: dict[str, list[_Hooked]] = {}
+        self._routes: dict[int, Way | None] = {}
+        self._spreads: dict[tuple[str, str], Spread] = {}
+        self._refused: dict[str, int] = {}
+
+    def follow(self, packet: Packet) -> Journey:
+        """Follow a packet that comes in by its field "iifname" to all its endings."""
+        return _Way(self, self.walk()).follow(packet)
+
+    def walk(self) -> Walk:
+        """Return what executes the chains for one packet."""
+        return Walk(self.sources)
+
+    def hooked(self, hook: str) -> list[_Hooked]:
+        """Return the base chains of a hook as the kernel runs them.
+
+        Of equal priority the one that was registered last runs first.
+        """
+        if hook not in self._hooked:
+            families = _FAMILIES[self.machine.bits] | ({"netdev"} if hook == "ingress" else set())
+            found = [
+                _Hooked(table, chain, chain.base)
+                for table in self.ruleset.tables
+                if table.family in families
+                for chain in table.chains
+                if chain.base is not None and chain.base.hook == hook
+            ]
+            found.reverse()
+            self._hooked[hook] = sorted(found, key=lambda one: one.base.priority)
+        return self._hooked[hook]
+
+    def route(self, address: int) -> Way | None:
+        """Return the route that decides for an address."""
+        if address not in self._routes:
+            self._routes[address] = self.machine.route(address)
+        return self._routes[address]
+
+    def kind(self, address: int) -> int:
+        """Return what "fib daddr type" has for an address."""
+        way = self.route(address)
+        return UNREACHABLE if way is None else way.kind
+
+    def spread(self, result: str, device: str) -> Spread:
+        """Return what a fib lookup of the source yields, source by source."""
+        key = (result, device)
+        if key not in self._spreads:
+            values: dict[int | str, int] = {}
+            left = self.sources.all
+            for way in self.machine.ways:
+                bits = self.sources.bits(way.first, way.last) & left
+                left &= ~bits
+                if bits:
+                    found = self._fib(result, way.kind, way.device, device)
+                    values[found] = values.get(found, 0) | bits
+            if left:
+                missing: int | str = 7 if result == "type" else ""  # RTN_UNREACHABLE
+                values[missing] = values.get(missing, 0) | left
+            self._spreads[key] = Spread(self.sources, values)
+        return self._spreads[key]
+
+    @staticmethod
+    def _fib(result: str, kind: int, way: str | None, device: str) -> int | str:
+        """Return the result as nft_fib(4|6)_eval() does; "" stands for "no interface"."""
+        if result == "type":
+            return kind
+        if way is None or (result == "iif oif" and way != device) or kind != UNICAST:
+            return ""
+        return way
+
+    def martians(self, device: str) -> int:
+        """Return the sources that the routing decision refuses."""
+        if device not in self._refused:
+            self._refused[device] = self._martians(device)
+        return self._refused[device]
+
+    def _martians(self, device: str) -> int:
+        refused = 0
+        sources = self.sources
+        if self.machine.bits == 32:  # noqa: PLR2004 - IPv4
+            refused |= sources.bits(0, (1 << 24) - 1)  # 0.0.0.0/8, ipv4_is_zeronet()
+            refused |= sources.bits(0xE0000000, 0xEFFFFFFF)  # ipv4_is_multicast()
+            refused |= sources.bits(0xFFFFFFFF, 0xFFFFFFFF)
+            if device != LOOPBACK and device not in self.machine.localnet:
+                refused |= sources.bits(0x7F000000, 0x7FFFFFFF)
+        else:
+            refused |= sources.bits(0xFF << 120, (1 << 128) - 1)
+            if device != LOOPBACK:
+                refused |= sources.bits(1, 1)
+        kinds = self.spread("type", device)
+        if self.machine.bits == 32 and device != LOOPBACK:  # noqa: PLR2004 - IPv4
+            refused |= kinds.bits(((LOCAL, LOCAL), (BROADCAST, BROADCAST)))
+        strict = self.machine.strict.get(device, 0)
+        if strict:
+            left = sources.all
+            good = 0
+            for way in self.machine.ways:
+                bits = sources.bits(way.first, way.last) & left
+                left &= ~bits
+                if way.kind == UNICAST and (strict > 1 or way.device == device):
+                    good |= bits
+            refused |= sources.all & ~good
+        return refused
+
+
 class _Way:
     """One packet's way; it holds what all its steps need."""
 
-    def __init__(self, ruleset: Ruleset, machine: Host, sources: Sources) -> None:
-        self.ruleset = ruleset
-        self.machine = machine
-        self.walk = Walk(sources)
+    def __init__(self, paths: Paths, walk: Walk) -> None:
+        self.paths = paths
+        self.machine = paths.machine
+        self.walk = walk
         self.endings: list[Ending] = []
-        self._spreads: dict[tuple[str, str], Spread] = {}
 
     def follow(self, packet: Packet) -> Journey:
         packets = self._derived([packet])
@@ -109,7 +228,7 @@ class _Way:
 
     def _prerouting(self, packets: list[Packet]) -> list[Packet]:
         tracked = translated = False
-        for stage in [*self._hooked("ingress"), *self._hooked("prerouting"), None]:
+        for stage in [*self.paths.hooked("ingress"), *self.paths.hooked("prerouting"), None]:
             early = stage is not None and stage.base.hook == "ingress"
             late = stage is None or not early
             if not tracked and late and (stage is None or stage.base.priority >= CONNTRACK):
@@ -128,7 +247,7 @@ class _Way:
     def _nat(self, packets: list[Packet]) -> list[Packet]:
         """Run all nat chains of prerouting: the first translation of a packet is the only one."""
         done: list[Packet] = []
-        for stage in self._hooked("prerouting"):
+        for stage in self.paths.hooked("prerouting"):
             if stage.base.type != "nat":
                 continue
             waiting = [one for one in packets if _is_plain(one)]
@@ -142,7 +261,7 @@ class _Way:
         device, daddr = fields["iifname"], fields["daddr"]
         assert isinstance(device, str)  # noqa: S101 - packet() made it
         assert isinstance(daddr, int)  # noqa: S101 - packet() made it
-        refused = packet.live & self._martians(device)
+        refused = packet.live & self.paths.martians(device)
         if refused:
             self._end(Kind.DROP, packet.part(refused), "routing")
             packet = packet.part(packet.live & ~refused)
@@ -152,7 +271,7 @@ class _Way:
             packet = self._redirected(packet, device)
             daddr = packet.fields["daddr"]
             assert isinstance(daddr, int)  # noqa: S101 - set just now
-        kind = self.machine.kind(daddr)
+        kind = self.paths.kind(daddr)
         looping = kind == LOCAL and self._is_loopback(daddr) and device != LOOPBACK
         if looping and device not in self.machine.localnet:
             self._end(Kind.DROP, packet, "routing")
@@ -170,13 +289,13 @@ class _Way:
 
     def _local(self, packet: Packet) -> None:
         passed = [packet]
-        for stage in self._hooked("input"):
+        for stage in self.paths.hooked("input"):
             passed = self._stage(stage, passed)
         for one in passed:
             self._end(Kind.ACCEPT, one, "input")
 
     def _forward(self, packet: Packet, daddr: int) -> None:
-        way = self.machine.route(daddr)
+        way = self.paths.route(daddr)
         forwards = self.machine.forwards
         device = way.device if way else None
         if forwards is False or device is None:
@@ -186,7 +305,7 @@ class _Way:
             self.walk.doubts[forwards.reason] = packet.live
         passed = [packet.changed({"oifname": device})]
         for hook in ("forward", "postrouting"):
-            for stage in self._hooked(hook):
+            for stage in self.paths.hooked(hook):
                 passed = self._stage(stage, passed)
         for one in passed:
             self._end(Kind.ACCEPT, one, "forward", device)
@@ -219,22 +338,6 @@ class _Way:
             )
         )
 
-    def _hooked(self, hook: str) -> Iterator[_Hooked]:
-        """Yield the base chains of a hook as the kernel runs them.
-
-        Of equal priority the one that was registered last runs first.
-        """
-        families = _FAMILIES[self.machine.bits] | ({"netdev"} if hook == "ingress" else set())
-        found = [
-            _Hooked(table, chain, chain.base)
-            for table in self.ruleset.tables
-            if table.family in families
-            for chain in table.chains
-            if chain.base is not None and chain.base.hook == hook
-        ]
-        found.reverse()
-        yield from sorted(found, key=lambda one: one.base.priority)
-
     # --- what depends on addresses -----------------------------------------------------------
 
     def _derived(self, packets: list[Packet]) -> list[Packet]:
@@ -245,74 +348,18 @@ class _Way:
         daddr, device = packet.fields["daddr"], packet.fields["iifname"]
         assert isinstance(daddr, int)  # noqa: S101 - packet() and Translate make it a number
         assert isinstance(device, str)  # noqa: S101 - packet() made it
-        kind = self.machine.kind(daddr)
+        kind = self.paths.kind(daddr)
         if packet.fields.get("fib daddr type") == kind:
             return packet
         return packet.changed(
             {
                 "fib daddr type": kind,
                 "pkttype": {BROADCAST: 1, MULTICAST: 2}.get(kind, 0),  # PACKET_HOST is 0
-                "fib saddr type": self._spread("type", device),
-                "fib saddr oif": self._spread("oif", device),
-                "fib saddr . iif oif": self._spread("iif oif", device),
+                "fib saddr type": self.paths.spread("type", device),
+                "fib saddr oif": self.paths.spread("oif", device),
+                "fib saddr . iif oif": self.paths.spread("iif oif", device),
             }
         )
-
-    def _spread(self, result: str, device: str) -> Spread:
-        """Return what a fib lookup of the source yields, source by source."""
-        key = (result, device)
-        if key not in self._spreads:
-            values: dict[int | str, int] = {}
-            left = self.walk.sources.all
-            for way in self.machine.ways:
-                bits = self.walk.sources.bits(way.first, way.last) & left
-                left &= ~bits
-                if bits:
-                    found = self._fib(result, way.kind, way.device, device)
-                    values[found] = values.get(found, 0) | bits
-            if left:
-                missing: int | str = 7 if result == "type" else ""  # RTN_UNREACHABLE
-                values[missing] = values.get(missing, 0) | left
-            self._spreads[key] = Spread(self.walk.sources, values)
-        return self._spreads[key]
-
-    @staticmethod
-    def _fib(result: str, kind: int, way: str | None, device: str) -> int | str:
-        """Return the result as nft_fib(4|6)_eval() does; "" stands for "no interface"."""
-        if result == "type":
-            return kind
-        if way is None or (result == "iif oif" and way != device) or kind != UNICAST:
-            return ""
-        return way
-
-    def _martians(self, device: str) -> int:
-        """Return the sources that the routing decision refuses."""
-        refused = 0
-        sources = self.walk.sources
-        if self.machine.bits == 32:  # noqa: PLR2004 - IPv4
-            refused |= sources.bits(0, (1 << 24) - 1)  # 0.0.0.0/8, ipv4_is_zeronet()
-            refused |= sources.bits(0xE0000000, 0xEFFFFFFF)  # ipv4_is_multicast()
-            refused |= sources.bits(0xFFFFFFFF, 0xFFFFFFFF)
-            if device != LOOPBACK and device not in self.machine.localnet:
-                refused |= sources.bits(0x7F000000, 0x7FFFFFFF)
-        else:
-            refused |= sources.bits(0xFF << 120, (1 << 128) - 1)
-            if device != LOOPBACK:
-                refused |= sources.bits(1, 1)
-        kinds = self._spread("type", device)
-        if self.machine.bits == 32 and device != LOOPBACK:  # noqa: PLR2004 - IPv4
-            refused |= kinds.bits(((LOCAL, LOCAL), (BROADCAST, BROADCAST)))
-        strict = self.machine.strict.get(device, 0)
-        if strict:
-            left = sources.all
-            good = 0
-            for way in self.machine.ways:
-                bits = sources.bits(way.first, way.last) & left
-                left &= ~bits
-                if way.kind == UNICAST and (strict > 1 or way.device == device):
-                    good |= bits
-            refused |= sources.all & ~good
-        return refused
 
     def _is_loopback(self, address: int) -> bool:
         return address >> 24 == 127 if self.machine.bits == 32 else address == 1  # noqa: PLR2004
