@@ -1,5 +1,6 @@
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from own_network import in_own_network, run
 from portward.model.errors import UsageError
 from portward.reach import xtables
+from portward.reach.load import unknown
 from portward.reach.ruleset import (
     Assign,
     Chance,
@@ -30,6 +32,7 @@ from portward.reach.walk import Fields, Packet, Spread, Walk
 
 MARK, CT_MARK = Field("mark"), Field("ct mark")
 WORD = 0xFFFF_FFFF
+CAPTURES = Path(__file__).parent.parent / "captures" / "rulesets"
 LOOPBACK = {"ip": 0x7F00_0001, "ip6": 1}
 
 
@@ -183,6 +186,17 @@ def test_what_cannot_be_decided_is_asked_last() -> None:
     found = steps("-m limit --limit 3/min -p tcp -m tcp --dport 22 -j ACCEPT")
 
     assert [type(step) for step in found] == [Question, Question, Chance, Verdict]
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*tables*")), ids=lambda path: path.name)
+def test_everything_that_real_tools_wrote_is_understood(path: Path) -> None:
+    family = "ip6" if path.suffix == ".ip6tables" else "ip"
+
+    tables = xtables.read(path.read_text(), family, path.name)
+
+    rules = [one for table in tables for chain in table.chains for one in chain.rules]
+    assert len(rules) == path.read_text().count("\n-A ")
+    assert not [one.text for one in rules for step in one.steps if unknown(step)]
 
 
 # --- states of a connection ------------------------------------------------------------------
@@ -386,6 +400,55 @@ def test_matches_hold_where_the_kernel_says_so(family: str, variant: str) -> Non
         if (found := holds(words, fields, family=family)) is not expected
     }
     assert wrong == {}
+
+
+MARKING = """
+-A user -j MARK --set-mark 0x1234ff
+-A user -j MARK --set-xmark 0xf0/0x3c
+-A user -j MARK --or-mark 0x100
+-A user -j MARK --xor-mark 0x5
+-A user -j MARK --and-mark 0xfffff7
+-A user -j CONNMARK --save-mark --nfmask 0xff00 --ctmask 0xffff
+-A user -j MARK --set-mark 0xabcdef/0xffff0f
+-A user -j CONNMARK --set-xmark 0x77000001/0xff0000ff
+-A user -j CONNMARK --restore-mark --nfmask 0xf0f0 --ctmask 0xffffff
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("variant", ["nft", "legacy"])
+def test_marks_are_computed_as_the_kernel_does(variant: str) -> None:
+    tool = f"iptables-{variant}"
+    begin = f"*mangle\n:INPUT ACCEPT\n:user -\n-A INPUT -p udp --dport 4000 -j user{MARKING}"
+    bits = [
+        f"-A user -m {kind} --mark {1 << bit:#x}/{1 << bit:#x}"
+        for kind in ("mark", "connmark")
+        for bit in range(32)
+    ]
+
+    def work() -> str:
+        run("ip link set lo up")
+        run(f"{tool}-restore", text="\n".join([begin.rstrip(), *bits, "COMMIT\n"]))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"", ("127.0.0.1", 4000))
+        return run(f"{tool}-save -c -t mangle")
+
+    saved = in_own_network(work)
+    counted = [line for line in saved.splitlines() if "connmark --mark" in line]
+    plain = [line for line in saved.splitlines() if "-m mark --mark" in line]
+    measured = [
+        sum(1 << bit for bit, line in enumerate(lines) if line.startswith("[1:"))
+        for lines in (plain, counted)
+    ]
+
+    (mangle,) = xtables.read(saved, "ip")
+    sources = Sources.of_points([LOOPBACK["ip"]])
+    chain = next(one for one in mangle.chains if one.name == "INPUT")
+    outcome = Walk(sources).base(mangle, chain, [Packet(DATAGRAM, sources.all)])
+
+    (packet,) = outcome.accepted
+    assert measured == [packet.fields["mark"], packet.fields["ct mark"]]
+    assert all(measured)
 
 
 # --- what is malformed -----------------------------------------------------------------------
