@@ -5,6 +5,7 @@ They decide what is allowed, so they are believed only where nobody but root (or
 could have written them. The decoded catalogue is cached, since reading TOML is slow.
 """
 
+# ruff: noqa: PTH116 - hundreds of calls in every start, and pathlib takes twice as long
 import os
 import stat
 from pathlib import Path
@@ -64,7 +65,7 @@ def _administrator_files(extra: Path) -> list[_File]:
     for kind in KINDS[:2]:
         folder = extra / kind
         found = _list(folder)
-        for path, facts in [(folder, _stat(folder))] if found else []:
+        for path, facts in [(folder, _stat(str(folder)))] if found else []:
             _refuse_foreign(str(path), facts)
         for file, facts in found:
             _refuse_foreign(file.path, facts)
@@ -81,15 +82,15 @@ def _list(folder: Path) -> list[tuple[_File, os.stat_result]]:
         return []
     except OSError as wrong:
         raise KnowledgeError(f"cannot be read: {wrong.strerror}", where=str(folder)) from None
-    files = [(path, _stat(Path(path))) for path in found]
+    files = [(path, _stat(path)) for path in found]
     return [(_File(path, facts.st_size, facts.st_mtime_ns), facts) for path, facts in files]
 
 
-def _stat(path: Path) -> os.stat_result:
+def _stat(path: str) -> os.stat_result:
     try:
-        return path.stat()
+        return os.stat(path)
     except OSError as wrong:
-        raise KnowledgeError(f"cannot be read: {wrong.strerror}", where=str(path)) from None
+        raise KnowledgeError(f"cannot be read: {wrong.strerror}", where=path) from None
 
 
 def _refuse_foreign(path: str, facts: os.stat_result) -> None:
