@@ -20,7 +20,7 @@ from portward.reach.host import (
     Host,
     Way,
 )
-from portward.reach.ruleset import Base, Chain, Kind, Ruleset, Table
+from portward.reach.ruleset import IPV4_BITS, Base, Chain, Kind, Ruleset, Table
 from portward.reach.sources import Sources
 from portward.reach.walk import UNTRACKED, Fields, Packet, Spread, Value, Walk, merged
 
@@ -144,9 +144,18 @@ class Paths:
         return self._routes[address]
 
     def kind(self, address: int) -> int:
-        """Return what "fib daddr type" has for an address."""
+        """Return what the routing decision does with an address."""
         way = self.route(address)
         return UNREACHABLE if way is None else way.kind
+
+    def fib_type(self, kind: int) -> int:
+        """Return what "fib ... type" has for addresses of a kind.
+
+        For IPv4 it looks at the local table alone, where whatever is not found is unicast
+        (inet_addr_type() of the kernel).
+        """
+        seen = self.machine.bits != IPV4_BITS or kind in {LOCAL, BROADCAST, MULTICAST}
+        return kind if seen else UNICAST
 
     def spread(self, result: str, device: str) -> Spread:
         """Return what a fib lookup of the source yields, source by source."""
@@ -158,10 +167,11 @@ class Paths:
                 bits = self.sources.bits(way.first, way.last) & left
                 left &= ~bits
                 if bits:
-                    found = self._fib(result, way.kind, way.device, device)
+                    kind = self.fib_type(way.kind) if result == "type" else way.kind
+                    found = self._fib(result, kind, way.device, device)
                     values[found] = values.get(found, 0) | bits
             if left:
-                missing: int | str = 7 if result == "type" else ""  # RTN_UNREACHABLE
+                missing: int | str = self.fib_type(UNREACHABLE) if result == "type" else ""
                 values[missing] = values.get(missing, 0) | left
             self._spreads[key] = Spread(self.sources, values)
         return self._spreads[key]
@@ -348,7 +358,7 @@ class _Way:
         daddr, device = packet.fields["daddr"], packet.fields["iifname"]
         assert isinstance(daddr, int)  # noqa: S101 - packet() and Translate make it a number
         assert isinstance(device, str)  # noqa: S101 - packet() made it
-        kind = self.paths.kind(daddr)
+        kind = self.paths.fib_type(self.paths.kind(daddr))
         if packet.fields.get("fib daddr type") == kind:
             return packet
         return packet.changed(
