@@ -15,7 +15,6 @@ from portward.model.status import Reach, Scope
 from portward.model.unknown import Unknown
 from portward.reach.answer import Door, Machine, networks
 from portward.reach.host import host
-from portward.reach.load import ruleset
 from portward.reach.ruleset import Kind, Place, Ruleset
 
 LOOPBACK = "lo"
@@ -129,6 +128,8 @@ class Exposer:
 
     @cached_property
     def _rules(self) -> Ruleset | Unknown:
+        from portward.reach.load import ruleset  # noqa: PLC0415 - 4 ms, not asked on every machine
+
         firewall = self._snapshot.firewall
         return firewall if isinstance(firewall, Unknown) else ruleset(firewall)
 
