@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from own_network import in_own_network, run
 from portward.model.errors import UsageError
 from portward.reach import xtables
+from portward.reach.host import Host
 from portward.reach.load import unknown
+from portward.reach.path import packet
 from portward.reach.ruleset import (
     Assign,
     Chance,
@@ -57,9 +59,9 @@ def holds(words: str, fields: Fields, *, family: str = "ip") -> bool | str:
     """Return whether a packet gets through by a rule, or what keeps it from being known."""
     tried = table(f"-A INPUT {words} -j ACCEPT", family=family)
     sources = Sources.of_points([LOOPBACK[family]])
-    packet = Packet({"saddr": Spread(sources), **fields}, sources.all)
+    sent = Packet({**fields, "saddr": Spread(sources)}, sources.all)
     walk = Walk(sources)
-    outcome = walk.base(tried, tried.chains[0], [packet])
+    outcome = walk.base(tried, tried.chains[0], [sent])
     if bool(outcome.accepted) == bool(outcome.ended):
         return ", ".join(walk.doubts)
     return bool(outcome.accepted)
@@ -226,6 +228,44 @@ NEW: Fields = {"ct state": 8, "ct status": 0, "l4proto": 6}
 )
 def test_conntrack(words: str, changes: Fields, expected: object) -> None:
     assert holds(f"-m conntrack {words}", NEW | changes) is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "fields", "expected"),
+    [
+        ("-m tcp --syn", {"tcp flags": 2}, True),
+        ("-m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN", {"tcp flags": 2}, False),
+        ("-m tcp --tcp-flags ALL NONE", {"tcp flags": 2}, False),
+        ("-m tcp ! --tcp-flags ALL FIN,PSH,URG", {"tcp flags": 2}, True),
+        ("-m icmp --icmp-type any", {}, True),
+        ("-m icmp --icmp-type 3/4", {"icmp type": 3, "icmp code": 4}, True),
+        ("-m icmp --icmp-type 3/4", {"icmp type": 3, "icmp code": 1}, False),
+        ("-m icmp --icmp-type 8", {"icmp type": 8, "icmp code": 0}, True),
+        ("-m icmp ! --icmp-type echo-request", {"icmp type": 8, "icmp code": 0}, False),
+        # A packet without entry has no connection mark to compare, "!" or not.
+        ("-m connmark ! --mark 0x1", {"ct state": 64, "ct mark": 0}, False),
+        ("-m rpfilter", {"fib saddr . iif oif": "eth0"}, True),
+        ("-m rpfilter", {"fib saddr . iif oif": ""}, False),
+        ("-m rpfilter --validmark --invert", {"fib saddr . iif oif": ""}, True),
+        ("-m rpfilter --loose", {"fib saddr oif": "eth1"}, True),
+        ("-m owner --uid-owner 0", {}, False),
+        ("-m owner ! --uid-owner 0", {}, True),
+        ("-m owner ! --uid-owner 0 --gid-owner 0", {}, False),
+        ("-m mac --mac-source 00:11:22:33:44:55", {}, "ether saddr"),
+    ],
+)
+def test_matches(words: str, fields: Fields, expected: object) -> None:
+    assert holds(words, fields) == expected
+
+
+def test_a_packet_for_this_machine_has_no_output_device() -> None:
+    sources = Sources.of_points([LOOPBACK["ip"]])
+    host = Host(bits=32, devices=("eth0",), own={}, ways=(), forwards=False)
+
+    first = packet(host, sources, device="eth0", protocol=6, daddr=1, dport=22)
+
+    assert holds("! -o docker0", first.fields) is True
+    assert holds("-o docker0", first.fields) is False
 
 
 # --- against the kernel ----------------------------------------------------------------------
@@ -446,8 +486,8 @@ def test_marks_are_computed_as_the_kernel_does(variant: str) -> None:
     chain = next(one for one in mangle.chains if one.name == "INPUT")
     outcome = Walk(sources).base(mangle, chain, [Packet(DATAGRAM, sources.all)])
 
-    (packet,) = outcome.accepted
-    assert measured == [packet.fields["mark"], packet.fields["ct mark"]]
+    (marked,) = outcome.accepted
+    assert measured == [marked.fields["mark"], marked.fields["ct mark"]]
     assert all(measured)
 
 
