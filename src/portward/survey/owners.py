@@ -61,7 +61,7 @@ def owners(wanted: Collection[int]) -> Owners:
 
 def _by_bpf(wanted: frozenset[int]) -> Owners:
     """Ask the kernel; UnavailableError where BPF cannot be used."""
-    found: dict[int, set[tuple[int, int]]] = {}
+    found: dict[int, dict[int, None]] = {}
     tasks: dict[int, Task] = {}
     filtered = set()
     missed: dict[int, int] = {}
@@ -78,9 +78,9 @@ def _by_bpf(wanted: frozenset[int]) -> Owners:
         inode,
         has_filter,
         elsewhere,
-    ) in _HOLDER.iter_unpack(loader.records("owners", "holders")):
+    ) in sorted(_HOLDER.iter_unpack(loader.records("owners", "holders"))):  # the oldest first
         if inode in wanted:
-            found.setdefault(inode, set()).add((started, process))
+            found.setdefault(inode, {})[process] = None
             if has_filter:
                 filtered.add(inode)
             if process not in tasks:
@@ -91,10 +91,7 @@ def _by_bpf(wanted: frozenset[int]) -> Owners:
             rings.append((process, _fdinfo(process, thread, descriptor)))
         elif elsewhere:
             missed.setdefault(elsewhere, process)
-    holders = {
-        inode: tuple(dict.fromkeys(process for _, process in sorted(everyone)))
-        for inode, everyone in found.items()
-    }
+    holders = {inode: tuple(everyone) for inode, everyone in found.items()}
     if missing := wanted - holders.keys():
         holders |= _registered(rings, missing)
     hidden = None if wanted <= holders.keys() else _hidden()
