@@ -171,13 +171,12 @@ def medians(commands: dict[str, list[str]]) -> tuple[dict[str, Cost], dict[str, 
     """Run the commands in turn, several times over; the first round only warms caches."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     printed = {}
-    with tempfile.TemporaryDirectory() as cache:
-        # Compiled modules are kept, as an installed portward keeps them.
-        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONPYCACHEPREFIX": cache}
-        for turn in range(RUNS + 1):
-            for name, command in commands.items():
-                cost, printed[name] = measured(command, environment)
-                costs[name] += [cost] if turn else []
+    # Python keeps compiled modules, as it does for users: -I ignores PYTHONDONTWRITEBYTECODE.
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
+    for turn in range(RUNS + 1):
+        for name, command in commands.items():
+            cost, printed[name] = measured(command, environment)
+            costs[name] += [cost] if turn else []
     return {
         name: Cost(median(one.cpu for one in each), median(one.wall for one in each))
         for name, each in costs.items()
