@@ -1,6 +1,7 @@
 """Which values of a field a ruleset tells apart; two that it does not fare alike."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from portward.reach.ruleset import (
     Bits,
@@ -28,7 +29,7 @@ def cuts(ruleset: Ruleset, field: str) -> set[Range]:
         for chain in table.chains:
             for rule in chain.rules:
                 for step in rule.steps:
-                    for values in _asked(step, table, field):
+                    for values in asked(step, table, field):
                         found.update(() if isinstance(values, Names) else values)
     return found
 
@@ -60,20 +61,42 @@ def representatives(ranges: Iterable[Range], last: int) -> list[int]:
     return sorted(starts)
 
 
-def _asked(step: Step, table: Table, field: str) -> Iterator[Values]:
+def least_named(ranges: Iterable[Range], last: int) -> int:
+    """Return a value that is in the fewest of the ranges; of several the one most others are like.
+
+    Never 0 where there is a choice: as a port it means "any".
+    """
+    spans = list(ranges)
+    change: dict[int, int] = {0: 0}
+    for low, high in spans:
+        change[low] = change.get(low, 0) + 1
+        change[high + 1] = change.get(high + 1, 0) - 1
+    starts = sorted(start for start in change if start <= last)
+    named = 0
+    best: tuple[int, int, int] | None = None
+    for start, following in pairwise([*starts, last + 1]):
+        named += change[start]
+        size = following - start
+        if best is None or (named, -size) < best[:2]:
+            best = named, -size, following - 1
+    return best[2] if best else last
+
+
+def asked(step: Step, table: Table, field: str) -> Iterator[Values]:
+    """Yield the values of a field that a step asks for."""
     if isinstance(step, Test):
         rows: tuple[Row, ...] = (
-            _elements(step.rows, table).rows if isinstance(step.rows, SetName) else step.rows
+            elements(step.rows, table).rows if isinstance(step.rows, SetName) else step.rows
         )
     elif isinstance(step, Dispatch):
         entries = step.entries
         if isinstance(entries, SetName):
-            entries = _elements(entries, table).verdicts
+            entries = elements(entries, table).verdicts
         rows = tuple(row for row, _ in entries)
     elif isinstance(step, Translate):
         targets = step.entries
         if isinstance(targets, SetName):
-            targets = _elements(targets, table).targets
+            targets = elements(targets, table).targets
         rows = tuple(row for row, _ in targets)
     else:
         return
@@ -83,7 +106,8 @@ def _asked(step: Step, table: Table, field: str) -> Iterator[Values]:
                 yield row[index] if isinstance(part, Field) else _seen(part, row[index])
 
 
-def _elements(name: SetName, table: Table) -> Elements:
+def elements(name: SetName, table: Table) -> Elements:
+    """Return what a named set holds; one that is not listed holds nothing."""
     return table.sets.get(name.name, Elements())
 
 

@@ -128,11 +128,16 @@ class Walk:
     def __init__(self, sources: Sources) -> None:
         """Begin with nothing decided."""
         self.sources = sources
-        self.decisions: list[Decision] = []
+        self._decisions: list[Decision] = []
         self.doubts: dict[str, int] = {}
         self._ended: list[tuple[Kind, Packet]] = []
         self._accepted: list[Packet] = []
         self._asked: list[tuple[str, int]] = []
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """Everything that decided, in order."""
+        return self._decisions
 
     def base(self, table: Table, chain: Chain, packets: Iterable[Packet]) -> Outcome:
         """Run packets through a chain of a hook, to its policy."""
@@ -233,7 +238,10 @@ class Walk:
             self._decide(place, verdict.kind, packet)
 
     def _decide(self, place: Place, kind: Kind, packet: Packet) -> None:
-        self.decisions.append(Decision(place, kind, packet.live))
+        self._decisions.append(Decision(place, kind, packet.live))
+        self._end(kind, packet)
+
+    def _end(self, kind: Kind, packet: Packet) -> None:
         if kind == Kind.ACCEPT:
             self._accepted.append(packet)
         else:
