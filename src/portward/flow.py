@@ -65,7 +65,7 @@ def case(
     exposer = Exposer(snapshot)
     exposures = []
     listeners = () if isinstance(snapshot.listeners, Unknown) else snapshot.listeners
-    for listener in listeners:
+    for listener in (*listeners, *exposer.passed_on()):
         recognition = recognise(listener, known)
         reached = exposer.reach(listener)
         decision, allowance = verdict(listener, recognition, reached, policy, day)
@@ -76,10 +76,16 @@ def case(
                 reach=reached,
                 verdict=decision,
                 allowance=allowance,
+                unforwarded=exposer.unforwarded(listener),
             )
         )
     return Case(
-        snapshot=snapshot, policy=policy, catalogue=known, exposures=tuple(exposures), day=day
+        snapshot=snapshot,
+        policy=policy,
+        catalogue=known,
+        exposures=tuple(exposures),
+        day=day,
+        defaults=exposer.defaults(),
     )
 
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from portward.model.host import Listener
+from portward.model.net import Family, Protocol
 from portward.model.policy import Allowance
 from portward.model.service import Service
 
@@ -21,12 +22,27 @@ class Scope(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Decider(Struct, frozen=True, kw_only=True):
+    """A rule, or a policy of a chain, that decides who reaches a port by an interface."""
+
+    device: str
+    lets_in: bool
+    """It lets somebody through; otherwise it keeps them out."""
+    text: str
+    """In the words of the tool that wrote it."""
+    where: str
+    """Table, chain and handle, for ``nft -a list ruleset``."""
+
+
 class Reach(Struct, frozen=True, kw_only=True):
     """Who can reach a port, and why portward says so."""
 
     scope: Scope
     reason: str
     networks: tuple[str, ...] = ()
+    """Prefixes; one with "(eth1)" behind it is everybody who sends by that inner interface."""
+    decided_by: tuple[Decider, ...] = ()
+    """Empty where no rule decides: the bind address does, or nothing is filtered."""
 
 
 class Basis(StrEnum):
@@ -74,3 +90,14 @@ class Exposure(Struct, frozen=True, kw_only=True):
     reach: Reach
     verdict: Verdict
     allowance: Allowance | None
+    unforwarded: Reach | None = None
+    """Of a port that is passed on (to a container): whom the rules for incoming packets would let
+    in. Its packets never come to those rules."""
+
+
+class Default(Struct, frozen=True, kw_only=True):
+    """What becomes of packets from outside for a port that no rule names."""
+
+    family: Family
+    protocol: Protocol
+    reach: Reach

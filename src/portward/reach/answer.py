@@ -1,13 +1,14 @@
 """Answers: who can reach a port, by which interface, and what decides."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from itertools import pairwise
 
 from msgspec import Struct
 
 from portward.model.net import MAX_PORT, Family, Protocol, is_wildcard
-from portward.reach.cuts import cuts, representatives, target_ports
+from portward.reach.cuts import cuts, least_named, representatives, target_ports
 from portward.reach.host import Host, number
 from portward.reach.path import Ending, Journey, arrive, packet
 from portward.reach.ruleset import IPV4_BITS, Kind, Range, Ruleset
@@ -26,6 +27,9 @@ NUMBERS = {
 SYN = 2
 EPHEMERAL = 49_152
 """A source port of no meaning (RFC 6335: the dynamic range begins there)."""
+
+_LINK_LOCAL = 0xFE80 << 112, (0xFEC0 << 112) - 1
+"""fe80::/10 (RFC 4291)."""
 
 
 class Door(Struct, frozen=True, kw_only=True):
@@ -70,28 +74,71 @@ class Machine:
         """The family that all addresses here have."""
         return Family.IPV4 if self.host.bits == IPV4_BITS else Family.IPV6
 
+    @property
+    def is_routed(self) -> bool:
+        """Some address of the machine has a meaning beyond its link (RFC 3927, RFC 4291)."""
+        first, last = (0xA9FE0000, 0xA9FEFFFF) if self.host.bits == IPV4_BITS else _LINK_LOCAL
+        return any(not first <= address <= last for address in self.addresses)
+
+    @property
+    def unnamed(self) -> int:
+        """A port that as few rules name as any; all that no rule names fare alike."""
+        return least_named(cuts(self.ruleset, "dport"), MAX_PORT)
+
     def door(self, device: str, protocol: Protocol, port: int, address: str) -> Door:
         """Say who can reach a port that listens on an address by one interface."""
         bound = None if is_wildcard(address) else number(address)
-        opening = _Opening(self, device)
-        for sent_to in dict.fromkeys([self._alike(port), *self.translated]):
-            for journey in self._journeys(device, protocol, sent_to, bound):
-                reached = denied = 0
-                for ending in journey.endings:
-                    if _delivers(ending, {port, self._alike(port)}, bound):
-                        reached |= ending.live
-                    else:
-                        denied |= ending.live
-                opening.add(journey, reached, denied)
-        return opening.door()
+        ports = {port, self._alike(port)}
+        return self._open(
+            device,
+            (
+                journey
+                for sent_to in dict.fromkeys([self._alike(port), *self.translated])
+                for journey in self._journeys(device, protocol, sent_to, bound)
+            ),
+            lambda ending: _delivers(ending, ports, bound),
+        )
 
     def published(self, device: str, protocol: Protocol, port: int) -> Door:
-        """Say who gets through to what a port of this machine is passed on to."""
+        """Say who gets through to a port that a program holds and rules may pass on."""
+        journeys = self._journeys(device, protocol, self._alike(port), None)
+        return self._open(device, journeys, lambda ending: ending.kind == Kind.ACCEPT)
+
+    def forwarded(self, device: str, protocol: Protocol, port: int) -> Door:
+        """Say who gets through to what rules alone pass a port of this machine on to."""
+        return self._open(
+            device, self._journeys(device, protocol, self._alike(port), None), _is_forwarded
+        )
+
+    def translations(self, device: str, protocol: Protocol) -> Iterator[tuple[Range, int | None]]:
+        """Yield the ports that are passed on to another machine, or to a container.
+
+        With the address that they are passed on for: None where it is any of this machine's. To
+        be passed on is not yet to get through: that is for forwarded() to say.
+        """
+        for first, following in pairwise([*self.translated, MAX_PORT + 1]):
+            passed_on = [
+                address
+                for address in self.addresses
+                if any(
+                    ending.hook in {"forward", "postrouting"} and ending.address != address
+                    for sport in self.sports
+                    for ending in self._journey(device, protocol, address, first, sport).endings
+                )
+            ]
+            if passed_on:
+                everywhere = len(passed_on) == len(self.addresses)
+                yield (first, following - 1), None if everywhere else passed_on[0]
+
+    def _open(
+        self, device: str, journeys: Iterable[Journey], reaches: Callable[[Ending], bool]
+    ) -> Door:
+        """Join what several packets by one interface tell."""
         opening = _Opening(self, device)
-        for journey in self._journeys(device, protocol, self._alike(port), None):
+        for journey in journeys:
             reached = denied = 0
             for ending in journey.endings:
-                if ending.kind == Kind.ACCEPT:
+                if reaches(ending):
                     reached |= ending.live
                 else:
                     denied |= ending.live
@@ -138,24 +185,29 @@ class Machine:
             addresses = [*addresses, bound]
         for address in addresses:
             for sport in self.sports:
-                key = (device, protocol, address, port, sport)
-                if key not in self._made:
-                    self._made[key] = arrive(
-                        self.ruleset,
-                        self.host,
-                        self.sources,
-                        packet(
-                            self.host,
-                            self.sources,
-                            device=device,
-                            protocol=NUMBERS[protocol],
-                            daddr=address,
-                            dport=port,
-                            sport=sport,
-                            tcp_flags=SYN if protocol == Protocol.TCP else None,
-                        ),
-                    )
-                yield self._made[key]
+                yield self._journey(device, protocol, address, port, sport)
+
+    def _journey(
+        self, device: str, protocol: Protocol, address: int, port: int, sport: int
+    ) -> Journey:
+        key = (device, protocol, address, port, sport)
+        if key not in self._made:
+            self._made[key] = arrive(
+                self.ruleset,
+                self.host,
+                self.sources,
+                packet(
+                    self.host,
+                    self.sources,
+                    device=device,
+                    protocol=NUMBERS[protocol],
+                    daddr=address,
+                    dport=port,
+                    sport=sport,
+                    tcp_flags=SYN if protocol == Protocol.TCP else None,
+                ),
+            )
+        return self._made[key]
 
     def _alike(self, port: int) -> int:
         """Return the first port that no rule tells apart from this one."""
@@ -224,6 +276,10 @@ def _delivers(ending: Ending, ports: set[int], bound: int | None) -> bool:
     return here and (bound is None or ending.address == bound)
 
 
+def _is_forwarded(ending: Ending) -> bool:
+    return ending.kind == Kind.ACCEPT and ending.hook == "forward"
+
+
 def _one_each(addresses: list[int], told_apart: Iterable[Range]) -> list[int]:
     """Keep one of all addresses that no rule tells apart."""
     spans = sorted(told_apart)
@@ -243,4 +299,4 @@ def _special(host: Host) -> set[Range]:
 
 
 def _is_loopback(address: int, host: Host) -> bool:
-    return address >> 24 == 127 if host.bits == IPV4_BITS else address == 1  # noqa: PLR2004
+    return address >> 24 == 127 if host.bits == IPV4_BITS else address == 1

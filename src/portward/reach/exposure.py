@@ -8,11 +8,13 @@ comes from the networks behind it.
 from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_interface
+from itertools import product
 
 from portward.model.host import HOST, Interface, Listener, Snapshot
 from portward.model.net import Family, Protocol, is_loopback, is_wildcard
-from portward.model.status import Reach, Scope
+from portward.model.status import Decider, Default, Reach, Scope
 from portward.model.unknown import Unknown
+from portward.reach import published
 from portward.reach.answer import Door, Machine, networks
 from portward.reach.host import host
 from portward.reach.ruleset import Kind, Place, Ruleset
@@ -43,10 +45,58 @@ class Exposer:
             listener.port,
             listener.device,
             listener.namespace,
+            isinstance(listener.container, str),
+            is_passed_on(listener),
         )
         if key not in self._asked:
             self._asked[key] = self._bound(listener) or self._through(listener)
         return self._asked[key]
+
+    def unforwarded(self, listener: Listener) -> Reach | None:
+        """Say whom the rules for incoming packets would let in to a port that is passed on.
+
+        None where the port is not passed on, or that cannot be told.
+        """
+        held = isinstance(listener.container, str) or is_passed_on(listener)
+        if listener.namespace != HOST or not held or isinstance(self._rules, Unknown):
+            return None
+        return self._sum(
+            [
+                (machine, machine.door(device, listener.protocol, listener.port, ""))
+                for family in _FAMILIES[listener.family]
+                for machine in (self._untranslated[family],)
+                for device in machine.host.devices
+            ]
+        )
+
+    def defaults(self) -> tuple[Default, ...]:
+        """Say what becomes of packets from outside for a port that no rule names."""
+        found = []
+        for family, protocol in product((Family.IPV4, Family.IPV6), (Protocol.TCP, Protocol.UDP)):
+            if why := self._unknown:
+                reach = why
+            elif self._machines[family].is_routed:
+                machine = self._machines[family]
+                port = machine.unnamed
+                outer = [device for device in machine.host.devices if device in self._outer]
+                reach = self._sum(
+                    [(machine, machine.door(device, protocol, port, "")) for device in outer]
+                )
+            else:
+                continue
+            found.append(Default(family=family, protocol=protocol, reach=reach))
+        return tuple(found)
+
+    def passed_on(self) -> tuple[Listener, ...]:
+        """Return the ports that no socket stands for, as rules alone pass them on."""
+        if self._unknown or isinstance(self._snapshot.listeners, Unknown):
+            return ()
+        return published.listeners(
+            self._snapshot.listeners,
+            self._snapshot.containers,
+            self._machines.values(),
+            self._outer,
+        )
 
     def _bound(self, listener: Listener) -> Reach | None:
         """Answer from the listener alone where that is enough."""
@@ -67,13 +117,8 @@ class Exposer:
 
     def _through(self, listener: Listener) -> Reach:
         """Follow packets through the ruleset, by every interface."""
-        if isinstance(self._rules, Unknown):
-            return Reach(
-                scope=Scope.UNKNOWN, reason=f"the firewall is not known: {self._rules.reason}"
-            )
-        if isinstance(self._snapshot.interfaces, Unknown):
-            why = self._snapshot.interfaces.reason
-            return Reach(scope=Scope.UNKNOWN, reason=f"the interfaces are not known: {why}")
+        if self._unknown:
+            return self._unknown
         doors = [
             (machine, door)
             for family in _FAMILIES[listener.family]
@@ -95,7 +140,11 @@ class Exposer:
             if door.device in self._outer and _is_everyone(machine, door)
         ]
         if full:
-            return Reach(scope=Scope.EVERYONE, reason=_because(full[0][1], self._filters))
+            return Reach(
+                scope=Scope.EVERYONE,
+                reason=_because(full[0][1], self._filters),
+                decided_by=_deciders([full[0][1]]),
+            )
         if perhaps:
             door = perhaps[0][1]
             named = ", ".join(door.doubts) or "the ruleset"
@@ -108,9 +157,16 @@ class Exposer:
                 reasons[_because(door, self._filters)] = None
         if found:
             return Reach(
-                scope=Scope.NETWORKS, networks=tuple(found), reason="; ".join(list(reasons)[:3])
+                scope=Scope.NETWORKS,
+                networks=tuple(found),
+                reason="; ".join(list(reasons)[:3]),
+                decided_by=_deciders(door for _, door in doors if door.yes),
             )
-        return Reach(scope=Scope.NOBODY, reason=_kept_out(doors))
+        return Reach(
+            scope=Scope.NOBODY,
+            reason=_kept_out(doors),
+            decided_by=_deciders(door for _, door in doors),
+        )
 
     def _named(self, machine: Machine, door: Door) -> tuple[str, ...]:
         """Write a door's sources; of an inner interface that lets all in, its own networks."""
@@ -134,6 +190,18 @@ class Exposer:
         return firewall if isinstance(firewall, Unknown) else ruleset(firewall)
 
     @cached_property
+    def _unknown(self) -> Reach | None:
+        """Why no packet can be followed; None where all is known that decides its way."""
+        if isinstance(self._rules, Unknown):
+            return Reach(
+                scope=Scope.UNKNOWN, reason=f"the firewall is not known: {self._rules.reason}"
+            )
+        if isinstance(self._snapshot.interfaces, Unknown):
+            why = self._snapshot.interfaces.reason
+            return Reach(scope=Scope.UNKNOWN, reason=f"the interfaces are not known: {why}")
+        return None
+
+    @cached_property
     def _filters(self) -> bool:
         return isinstance(self._rules, Ruleset) and bool(self._rules.tables)
 
@@ -144,6 +212,13 @@ class Exposer:
             family: Machine(self._rules, host(self._snapshot, family))
             for family in (Family.IPV4, Family.IPV6)
         }
+
+    @cached_property
+    def _untranslated(self) -> dict[Family, Machine]:
+        """The same machines as if they passed no port on."""
+        assert isinstance(self._rules, Ruleset)  # noqa: S101 - unforwarded() has looked
+        rules = published.without_translation(self._rules)
+        return {family: Machine(rules, machine.host) for family, machine in self._machines.items()}
 
     @cached_property
     def _interfaces(self) -> dict[str, Interface]:
@@ -157,7 +232,14 @@ class Exposer:
         return outer or frozenset(self._interfaces)
 
 
+def is_passed_on(listener: Listener) -> bool:
+    """Say whether rules alone stand for the port, and no socket."""
+    return listener.process == published.NETFILTER
+
+
 def _door(machine: Machine, device: str, listener: Listener, family: Family) -> Door:
+    if is_passed_on(listener):
+        return machine.forwarded(device, listener.protocol, listener.port)
     if isinstance(listener.container, str):
         # Held for a container by its engine, whose rules pass most packets on before they come
         # to the socket.
@@ -173,6 +255,8 @@ def _address(listener: Listener, family: Family) -> str:
 
 
 def _is_everyone(machine: Machine, door: Door) -> bool:
+    if not machine.is_routed:
+        return False  # only neighbours on the link can send to such an address
     return bool(door.yes) and machine.simplest(door.yes, door.device) == ((0, machine.last),)
 
 
@@ -197,6 +281,31 @@ def _kept_out(doors: Iterable[tuple[Machine, Door]]) -> str:
         if one.kind != Kind.ACCEPT
     )
     return "; ".join(list(rules)[:3]) or "the routing decision takes no packet for it"
+
+
+def _deciders(doors: Iterable[Door]) -> tuple[Decider, ...]:
+    """Name the rules that let somebody in; else the rules and policies that keep everyone out."""
+    found: dict[Decider, None] = {}
+    for door in doors:
+        for one in door.decided_by:
+            lets_in = one.kind == Kind.ACCEPT
+            if lets_in == bool(door.yes) and not (lets_in and one.place.rule is None):
+                found[
+                    Decider(
+                        device=door.device,
+                        lets_in=lets_in,
+                        text=words(one.place),
+                        where=where(one.place),
+                    )
+                ] = None
+    return tuple(found)
+
+
+def where(place: Place) -> str:
+    """Say where a rule stands."""
+    handle = place.rule.handle if place.rule else None
+    chain = f"{place.family} {place.table} {place.chain}"
+    return chain if handle is None else f"{chain}, handle {handle}"
 
 
 def words(place: Place) -> str:
