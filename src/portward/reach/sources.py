@@ -19,14 +19,13 @@ class Sources:
     """A partition of the addresses 0 .. 2**width-1 into intervals."""
 
     def __init__(self, width: int, ranges: Iterable[Range]) -> None:
-        """Cut at both ends of every range."""
+        """Cut at both ends of every range; one beyond the width is of another address family."""
         self.end = 1 << width
         cuts = {0}
         for first, last in ranges:
             cuts.add(first)
             cuts.add(last + 1)
-        cuts.discard(self.end)
-        self.starts = sorted(cuts)
+        self.starts = sorted(cut for cut in cuts if cut < self.end)
         self.all = (1 << len(self.starts)) - 1
         self._whole = True
 
