@@ -397,8 +397,7 @@ def _flags(element: Json, name: str) -> int:
         return found
     if isinstance(element, int):
         return element
-    known = _numbers(name)
-    return known[element] if element in known else int(element, 0)
+    return _one(element, name)[0]
 
 
 def _numbers(name: str) -> dict[str, int]:
@@ -430,7 +429,8 @@ def _parts(left: Json) -> tuple[list[Step], tuple[Part, ...]]:
     if kind == "ct":
         return _ct(body)
     if kind == "fib":
-        flags = " . ".join(body["flags"])
+        # Routes that depend on marks are not surveyed, so a lookup with the mark finds the same.
+        flags = " . ".join(flag for flag in body["flags"] if flag != "mark")
         return [], (Field(f"fib {flags} {body['result']}"),)
     detail = body.get("key") or body.get("name") or body.get("base") or ""
     return [], (Opaque(f"{kind} {detail}".strip()),)

@@ -1,0 +1,167 @@
+"""Captures: a machine as real tools set it up, and what really answered knocks at its ports."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from portward.model.host import HOST, Listener, Snapshot
+from portward.model.net import Family, Protocol, is_wildcard
+from portward.model.unknown import Unknown
+from portward.reach import load
+from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine
+from portward.reach.host import Host, host, number
+from portward.reach.path import Ending, arrive, packet
+from portward.reach.ruleset import Kind
+from portward.reach.sources import Sources
+
+PROXY = "a proxy"
+"""Stands for whatever a program reaches that passes a container's connections on."""
+
+
+class Knock(Struct, frozen=True, kw_only=True):
+    """A first packet that was sent for real, and what came of it."""
+
+    device: str
+    """The interface of the machine by which it came in."""
+    source: str
+    protocol: Protocol
+    address: str
+    port: int
+    reached: tuple[str | None, ...]
+    """"address port" of the server that answered, None for silence or refusal.
+
+    Two where a limit let some through and others not.
+    """
+    limited: bool
+    """It was repeated, since a limit may decide."""
+
+    def __str__(self) -> str:
+        """Return who knocked where."""
+        return f"{self.source} via {self.device} to {self.address} {self.port}/{self.protocol}"
+
+
+class Capture(Struct, frozen=True, kw_only=True):
+    """A machine and the knocks at it."""
+
+    tools: dict[str, str]
+    """What wrote the rules, by package, with versions."""
+    snapshot: Snapshot
+    knocks: tuple[Knock, ...]
+
+
+class Prediction(NamedTuple):
+    """What the model says of a knock."""
+
+    reached: set[str | None]
+    doubts: tuple[str, ...]
+
+
+class Model:
+    """The model of a captured machine, ready for many knocks."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Read the ruleset and the listeners; both have to be known."""
+        assert not isinstance(snapshot.firewall, Unknown), snapshot.firewall
+        assert not isinstance(snapshot.listeners, Unknown), snapshot.listeners
+        ruleset = load.ruleset(snapshot.firewall)
+        assert not isinstance(ruleset, Unknown), ruleset
+        self.ruleset = ruleset
+        self.listeners = [one for one in snapshot.listeners if one.namespace == HOST]
+        self.machines = {
+            family: Machine(ruleset, host(snapshot, family))
+            for family in (Family.IPV4, Family.IPV6)
+        }
+
+    def predict(self, knock: Knock) -> Prediction:
+        """Follow the knock as a single packet."""
+        machine = self.machines[_family(knock.source)]
+        sources = Sources.of_points([number(knock.source)])
+        first = packet(
+            machine.host,
+            sources,
+            device=knock.device,
+            protocol=NUMBERS[knock.protocol],
+            daddr=number(knock.address),
+            dport=knock.port,
+            sport=EPHEMERAL,
+            tcp_flags=SYN if knock.protocol == Protocol.TCP else None,
+        )
+        journey = arrive(self.ruleset, machine.host, sources, first)
+        reached = {
+            self._reached(ending, machine.host, knock.protocol)
+            for ending in journey.endings
+            if ending.live
+        }
+        return Prediction(reached, tuple(journey.walk.doubts))
+
+    def admits(self, knock: Knock, server: str) -> str:
+        """Say "yes", "perhaps" or "no" of the source, by the set of those that get to a server.
+
+        The server is one of the machine's own, or the machine passes the port on to it.
+        """
+        machine = self.machines[_family(knock.source)]
+        here = f"{knock.address} {knock.port}" if server == PROXY else server
+        address, port = here.split()
+        if number(address) in machine.host.own:
+            door = machine.door(knock.device, knock.protocol, int(port), address)
+        else:
+            door = machine.forwarded(knock.device, knock.protocol, knock.port)
+        source = number(knock.source)
+        for word, ranges in (("yes", door.yes), ("perhaps", door.perhaps)):
+            if any(first <= source <= last for first, last in ranges):
+                return word
+        return "no"
+
+    def is_own(self, knock: Knock) -> bool:
+        """Say whether the knock is at an address of the machine itself."""
+        return number(knock.address) in self.machines[_family(knock.source)].host.own
+
+    def _reached(self, ending: Ending, machine: Host, protocol: Protocol) -> str | None:
+        """Return the server that a packet comes to."""
+        if ending.kind != Kind.ACCEPT or ending.port is None:
+            return None
+        kind = ip_address(b"\0" * (machine.bits // 8)).__class__
+        address = str(kind(ending.address))
+        if ending.hook == "input":
+            listener = next(self._hearing(protocol, address, ending.port), None)
+            if listener is None:
+                return None
+            if listener.container is not None:
+                return PROXY
+        return f"{address} {ending.port}"
+
+    def _hearing(self, protocol: Protocol, address: str, port: int) -> Iterator[Listener]:
+        for one in self.listeners:
+            fits = one.address == address or (
+                is_wildcard(one.address) and one.family in {_family(address), Family.DUAL}
+            )
+            if one.protocol == protocol and one.port == port and fits:
+                yield one
+
+
+def _family(address: str) -> Family:
+    return Family.IPV6 if ":" in address else Family.IPV4
+
+
+def disagreements(capture: Capture) -> list[str]:
+    """Return every knock of which the model does not say what the kernel did."""
+    model = Model(capture.snapshot)
+    found = []
+    for knock in capture.knocks:
+        predicted = model.predict(knock)
+        reached = set(knock.reached)
+        if predicted.reached == {PROXY}:
+            right = None not in reached
+        elif knock.limited:  # the limit may be used up by others, or too large for this test
+            right = reached <= predicted.reached
+        else:
+            right = reached == predicted.reached
+        if not right:
+            found.append(f"{knock}: {knock.reached}, not {predicted}")
+        for server in (predicted.reached - {None}) if model.is_own(knock) else ():
+            word = model.admits(knock, str(server))
+            if word != ("yes" if len(predicted.reached) == 1 else "perhaps"):
+                found.append(f"{knock}: {predicted}, but the set of sources says {word!r}")
+    return found
