@@ -17,6 +17,7 @@ from portward.model.unknown import Unknown
 from portward.reach import published
 from portward.reach.answer import Door, Machine, networks
 from portward.reach.host import host
+from portward.reach.load import ruleset
 from portward.reach.ruleset import Kind, Place, Ruleset
 
 LOOPBACK = "lo"
@@ -184,8 +185,6 @@ class Exposer:
 
     @cached_property
     def _rules(self) -> Ruleset | Unknown:
-        from portward.reach.load import ruleset  # noqa: PLC0415 - 4 ms, not asked on every machine
-
         firewall = self._snapshot.firewall
         return firewall if isinstance(firewall, Unknown) else ruleset(firewall)
 
