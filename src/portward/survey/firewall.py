@@ -89,7 +89,12 @@ def _nft(tables: list[Table]) -> Maybe[str | None]:
     if isinstance(listing, Unknown):
         number = "a table" if len(tables) == 1 else f"{len(tables)} tables"
         return Unknown(f"{listing.reason}; nf_tables has {number}")
-    return listing
+    if '"hook": "ingress"' not in listing:
+        return listing
+    try:
+        return nf_tables.with_devices(listing, nf_tables.devices())
+    except (OSError, ValueError) as error:
+        return Unknown(f"the interfaces of the ingress chains are not known: {error}")
 
 
 def _nft_chains(nft: Maybe[str | None]) -> Maybe[list[Chain]]:
