@@ -32,6 +32,7 @@ INVALID, NEW = 1, 8
 """NF_CT_STATE_INVALID_BIT and the bit of IP_CT_NEW, as "ct state" has them."""
 
 _NFPROTO = {32: 2, 128: 10}
+_ETHER_TYPE = {32: 0x0800, 128: 0x86DD}
 _FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
 
 
@@ -79,6 +80,7 @@ def packet(
     """Return the first packet of a connection, from all sources."""
     first: Fields = {
         "nfproto": _NFPROTO[machine.bits],
+        "ether type": _ETHER_TYPE[machine.bits],
         "iifname": device,
         "oifname": "",  # not None: without an output device "! -o eth0" holds (nft_meta.c)
         "l4proto": protocol,
@@ -195,7 +197,7 @@ class Paths:
         refused = 0
         sources = self.sources
         if self.machine.bits == 32:  # noqa: PLR2004 - IPv4
-            refused |= sources.bits(0, (1 << 24) - 1)  # 0.0.0.0/8, ipv4_is_zeronet()
+            refused |= sources.bits(0, 0)  # ipv4_is_zeronet(), 0.0.0.0 alone since Linux 5.3
             refused |= sources.bits(0xE0000000, 0xEFFFFFFF)  # ipv4_is_multicast()
             refused |= sources.bits(0xFFFFFFFF, 0xFFFFFFFF)
             if device != LOOPBACK and device not in self.machine.localnet:
@@ -204,9 +206,8 @@ class Paths:
             refused |= sources.bits(0xFF << 120, (1 << 128) - 1)
             if device != LOOPBACK:
                 refused |= sources.bits(1, 1)
-        kinds = self.spread("type", device)
         if self.machine.bits == 32 and device != LOOPBACK:  # noqa: PLR2004 - IPv4
-            refused |= kinds.bits(((LOCAL, LOCAL), (BROADCAST, BROADCAST)))
+            refused |= self.spread("type", device).bits(((LOCAL, LOCAL),))
         strict = self.machine.strict.get(device, 0)
         if strict:
             left = sources.all
@@ -330,9 +331,10 @@ class _Way:
             if not Names(stage.base.devices).has(str(device)):
                 return packets
         elif stage.base.hook == "ingress":
-            past, doubts, name = packets, self.walk.doubts, "which interface an ingress chain is for"
+            past = packets
+            doubts, unknown = self.walk.doubts, "which interface an ingress chain is for"
             for packet in packets:
-                doubts[name] = doubts.get(name, 0) | packet.live
+                doubts[unknown] = doubts.get(unknown, 0) | packet.live
         outcome = self.walk.base(stage.table, stage.chain, packets)
         for kind, packet in outcome.ended:
             self._end(kind, packet, stage.base.hook)
