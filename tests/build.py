@@ -27,7 +27,17 @@ from portward.model.host import (
 from portward.model.net import Family, Ports, Protocol
 from portward.model.policy import Allowance, Policy, Profile, Sources
 from portward.model.service import Audience, Catalogue, Encryption, Role, Service
-from portward.model.status import Basis, Exposure, Reach, Recognition, Scope, Verdict
+from portward.model.status import (
+    Basis,
+    Decider,
+    Entrance,
+    Exposure,
+    Reach,
+    Recognition,
+    Scope,
+    Verdict,
+)
+from portward.reach.exposure import Exposer
 
 TAKEN = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DAY = date(2026, 1, 15)
@@ -249,7 +259,7 @@ def catalogue(*services: Service, **facts: Any) -> Catalogue:
     return Catalogue(services={one.name: one for one in services}, **given | facts)
 
 
-def exposure(
+def exposure(  # noqa: PLR0913 - one for each field that a test may be about
     of: Listener,
     known_as: Service | None = None,
     *,
@@ -257,23 +267,46 @@ def exposure(
     verdict: Verdict = Verdict.NOT_ALLOWED,
     allowance: Allowance | None = None,
     basis: Basis = Basis.UNIT,
+    networks: tuple[str, ...] = (),
 ) -> Exposure:
-    """A listener that everyone reaches and no role needs."""
+    """A listener that everyone reaches by eth0 and no role needs; NOBODY: a rule drops it."""
     known = Recognition(service=known_as, basis=basis, usual_port=True) if known_as else None
     return Exposure(
         listener=of,
         recognition=known,
-        reach=Reach(scope=scope, reason=f"the test says {scope}"),
+        reach=reach(scope, *networks),
         verdict=verdict,
         allowance=allowance,
+    )
+
+
+def reach(scope: Scope, *networks: str) -> Reach:
+    """Who gets through eth0, by a rule that says so."""
+    shut = scope == Scope.NOBODY
+    rule = Decider(
+        device="eth0",
+        lets_in=not shut,
+        text="drop" if shut else "tcp dport 80 accept",
+        where="inet filter input, handle 7",
+    )
+    both = tuple(Entrance(device="eth0", family=one) for one in (Family.IPV4, Family.IPV6))
+    opened = scope in {Scope.EVERYONE, Scope.NETWORKS}
+    return Reach(
+        scope=scope,
+        reason=f"the test says {scope}",
+        networks=networks,
+        decided_by=(rule,) if opened or shut else (),
+        entrances=both if opened else (),
     )
 
 
 def case(*exposures: Exposure, **facts: Any) -> Case:
     """Judge these exposures; words that are no field of Case are fields of its snapshot."""
     own = {name: facts.pop(name) for name in Case.__struct_fields__ if name in facts}
+    taken = own.get("snapshot") or snapshot(*(one.listener for one in exposures), **facts)
     given: dict[str, Any] = {
-        "snapshot": snapshot(*(one.listener for one in exposures), **facts),
+        "snapshot": taken,
+        "defaults": Exposer(taken).defaults(),
         "policy": policy(),
         "catalogue": catalogue(*(one.recognition.service for one in exposures if one.recognition)),
         "exposures": exposures,

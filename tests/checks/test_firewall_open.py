@@ -11,10 +11,39 @@ FAKE_DENY = build.INPUT_DROP.replace(
     ', {"rule": {"family": "inet", "table": "filter", "chain": "input",'
     ' "expr": [{"accept": null}]}}]}',
 )
-FAIL2BAN = """{"nftables": [
- {"chain": {"family": "inet", "table": "f", "name": "c", "hook": "input", "policy": "accept"}},
- {"rule": {"family": "inet", "table": "f", "chain": "c", "expr": [{"match": {}}, {"drop": null}]}}
-]}"""
+
+
+def nft(policy: str, *rules: str) -> str:
+    """A table with an input chain of these rules, each the JSON of its statements."""
+    place = '"family": "inet", "table": "f"'
+    chain = f'{{"chain": {{{place}, "name": "c", "handle": 1, "type": "filter", "hook": "input",'
+    items = [
+        '{"table": {"family": "inet", "name": "f", "handle": 1}}',
+        f'{chain} "prio": 0, "policy": "{policy}"}}}}',
+        *(
+            f'{{"rule": {{{place}, "chain": "c", "handle": {number}, "expr": [{rule}]}}}}'
+            for number, rule in enumerate(rules, 2)
+        ),
+    ]
+    return f'{{"nftables": [{", ".join(items)}]}}'
+
+
+def match(protocol: str, field: str, right: str) -> str:
+    left = f'{{"payload": {{"protocol": "{protocol}", "field": "{field}"}}}}'
+    return f'{{"match": {{"op": "==", "left": {left}, "right": {right}}}}}'
+
+
+UDP = '{"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "udp"}}'
+DROP, ACCEPT = '{"drop": null}', '{"accept": null}'
+ONE_DROPPED = nft("accept", f"{match('tcp', 'dport', '23')}, {DROP}")
+BANNED = nft("accept", f"{match('ip', 'saddr', chr(34) + '203.0.113.9' + chr(34))}, {DROP}")
+LAST_WORD = nft("accept", f"{match('tcp', 'dport', '22')}, {ACCEPT}", DROP)
+UDP_ONLY = nft("drop", f"{UDP}, {ACCEPT}")
+INNER = nft(
+    "drop",
+    match("ip", "saddr", '{"prefix": {"addr": "10.0.0.0", "len": 8}}') + f", {ACCEPT}",
+)
+NOT_UNDERSTOOD = nft("accept", f'{{"xt": {{"type": "match", "name": "string"}}}}, {DROP}')
 
 
 @pytest.mark.parametrize(
@@ -23,7 +52,12 @@ FAIL2BAN = """{"nftables": [
         (None, "There is no firewall"),
         ('{"nftables": []}', "The firewall accepts everything"),
         (FAKE_DENY, "The firewall accepts everything"),
+        (ONE_DROPPED, "The firewall accepts everything that no rule stops"),
+        (BANNED, "The firewall accepts everything that no rule stops"),
+        (UDP_ONLY, "The firewall accepts all UDP packets that no rule stops"),
         (build.INPUT_DROP, None),
+        (LAST_WORD, None),
+        (INNER, None),
     ],
 )
 def test_certain(ruleset: str | None, title: str | None) -> None:
@@ -35,10 +69,17 @@ def test_certain(ruleset: str | None, title: str | None) -> None:
         assert result.title.startswith(title)
 
 
-@pytest.mark.parametrize("ruleset", [FAIL2BAN, Unknown("needs root")])
+@pytest.mark.parametrize("ruleset", [NOT_UNDERSTOOD, Unknown("needs root")])
 def test_not_certain_is_said(ruleset: str | Unknown) -> None:
     (result,) = check(build.case(firewall=build.firewall(nft=ruleset)))
     assert isinstance(result, Undecided)
+
+
+def test_the_rule_that_accepts_is_named() -> None:
+    (finding,) = check(build.case(firewall=build.firewall(nft=UDP_ONLY)))
+    assert isinstance(finding, Finding)
+    assert finding.evidence[0].text.startswith("eth0 lets in: ")
+    assert "inet f c, handle 2" in f"{finding.evidence[0]}"
 
 
 def test_less_grave_where_nothing_faces_the_internet() -> None:

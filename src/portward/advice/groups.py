@@ -12,10 +12,14 @@ from portward.model.finding import Evidence
 from portward.model.host import HOST, Kernel, Listener, Process
 from portward.model.net import Protocol
 from portward.model.service import Service
-from portward.model.status import Basis, Exposure, Scope
+from portward.model.status import Basis, Exposure, Reach, Scope
+from portward.reach.published import NETFILTER
 
 EPHEMERAL_FIRST = 32768
 """Lower end of net.ipv4.ip_local_port_range (ip-sysctl.rst): from here on, ports may be random."""
+
+_MOST_RULES = 4
+"""So many rules are named that decide alike."""
 
 _PORTLESS = frozenset({Protocol.RAW, Protocol.PACKET})
 
@@ -87,16 +91,10 @@ class Group:
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         """Every socket, its holder, and why it is said to be reached."""
-        sockets = (
-            Evidence(
-                f"listens on {words.endpoint(one.listener)} ({words.port(one.listener)})",
-                "sock_diag",
-            )
-            for one in self.exposures
-        )
+        sockets = dict.fromkeys(map(_opened, self.exposures))
         holders = dict.fromkeys(holder(one.listener) for one in self.exposures)
-        reasons = dict.fromkeys(one.reach.reason for one in self.exposures)
-        return (*sockets, *holders, *(Evidence(f"reach: {reason}") for reason in reasons))
+        reached = dict.fromkeys(fact for one in self.exposures for fact in deciding(one.reach))
+        return (*sockets, *holders, *reached)
 
 
 def grouped(exposures: Iterable[Exposure]) -> list[Group]:
@@ -112,7 +110,7 @@ def service_of(exposure: Exposure) -> Service | None:
     known, process = exposure.recognition, exposure.listener.process
     if known is None:
         return None
-    seen = isinstance(process, Process) and isinstance(process.exe, str)
+    seen = isinstance(process.exe, str) if isinstance(process, Process) else process == NETFILTER
     return None if seen and known.basis == Basis.PORT else known.service
 
 
@@ -155,6 +153,27 @@ def holder(listener: Listener) -> Evidence:
         text += f", starts {listener.inetd.program}"
         where = f"{listener.inetd.file}:{listener.inetd.line}"
     return Evidence(text, where)
+
+
+def deciding(reach: Reach) -> tuple[Evidence, ...]:
+    """Say by which interface and by which rules a port is reached, or kept from everyone."""
+    devices = ", ".join(dict.fromkeys(one.device for one in reach.entrances))
+    rules = tuple(
+        Evidence(
+            f"{one.device} {'lets in' if one.lets_in else 'keeps out'}: {one.text}",
+            "" if one.where in one.text else one.where,
+        )
+        for one in reach.decided_by[:_MOST_RULES]
+    )
+    by = f"reach by {devices}" if devices else "reach"
+    return rules or (Evidence(f"{by}: {reach.reason}"),)
+
+
+def _opened(exposure: Exposure) -> Evidence:
+    listener = exposure.listener
+    if listener.process == NETFILTER:
+        return Evidence(f"{words.port(listener)} is passed on by rules, no socket holds it")
+    return Evidence(f"listens on {words.endpoint(listener)} ({words.port(listener)})", "sock_diag")
 
 
 def place(listener: Listener) -> str:

@@ -7,6 +7,7 @@ from portward.model.policy import Allowance
 from portward.model.service import Audience
 from portward.model.status import Basis, Exposure, Scope
 from portward.model.unknown import Unknown
+from portward.reach.published import NETFILTER
 
 _PROXIES = {"docker-proxy", "rootlessport", "slirp4netns", "pasta", "pasta.avx2"}
 """Programs with which container engines hold a published port on the host."""
@@ -34,6 +35,8 @@ def is_published(listener: Listener, snapshot: Snapshot) -> bool:
     if listener.namespace != HOST:
         return False
     process = listener.process
+    if process == NETFILTER:
+        return True
     exe = process.exe if isinstance(process, Process) else None
     if isinstance(exe, str) and exe.rpartition("/")[2] in _PROXIES:
         return True
@@ -43,6 +46,15 @@ def is_published(listener: Listener, snapshot: Snapshot) -> bool:
         for container in containers
         if not isinstance(container.published, Unknown) and container.name == listener.container
         for published in container.published
+    )
+
+
+def is_firewalled(exposure: Exposure) -> bool:
+    """Say whether rules keep everyone out of a port that would otherwise be reached."""
+    return (
+        is_port(exposure)
+        and exposure.reach.scope == Scope.NOBODY
+        and bool(exposure.reach.decided_by)
     )
 
 

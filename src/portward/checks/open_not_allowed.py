@@ -8,9 +8,10 @@ Why it matters
 How it is found
     All TCP, UDP, SCTP and DCCP sockets that take packets nobody asked for are compared with what
     the roles and exceptions of the policy allow. All ports of one owner (a unit, a line of inetd,
-    a container, else a program) are one finding. A known service that only this host can reach is
-    named as well, but only informs. Where a firewall stands before the port and portward cannot
-    say what it lets through, the finding is made with less confidence.
+    a container, else a program) are one finding. Packets are followed through the ruleset to say
+    who reaches the port. A known service that only this host can reach, and one that the firewall
+    keeps everyone out of, is named as well, but only informs. Where a match decides that is not
+    understood, the finding is made with less confidence.
 
 Remedy
     Stop and disable the unit, remove the package, or comment out the line of inetd. If the port
@@ -18,8 +19,7 @@ Remedy
 
 False positives
     A UDP socket with a random port may belong to a client that waits for an answer; such a socket
-    of an unknown service is only reported as information. Behind a firewall that blocks the port
-    the service is needless, but nobody can reach it.
+    of an unknown service is only reported as information, and not at all behind a firewall.
 """
 
 from collections.abc import Iterator
@@ -27,6 +27,8 @@ from collections.abc import Iterator
 from portward.advice.closing import close
 from portward.advice.groups import EPHEMERAL_FIRST, Group, grouped, service_of
 from portward.advice.matters import (
+    is_exposed,
+    is_firewalled,
     is_housekeeping,
     is_port,
     is_published,
@@ -69,15 +71,21 @@ def _is_mine(exposure: Exposure, case: Case) -> bool:
     return (
         is_port(exposure)
         and exposure.allowance is None
-        and exposure.reach.scope != Scope.NOBODY
-        and (service_of(exposure) is not None or exposure.reach.scope != Scope.HOST)
+        and (is_exposed(exposure) or (service_of(exposure) is not None and _is_shut(exposure)))
         and not is_housekeeping(exposure)
         and not is_published(exposure.listener, case.snapshot)
         and not meant_for_another(exposure, case)
     )
 
 
+def _is_shut(exposure: Exposure) -> bool:
+    """Say whether it listens for others, or for this host, and no other reaches it."""
+    return exposure.reach.scope == Scope.HOST or is_firewalled(exposure)
+
+
 def _reached(group: Group) -> str:
+    if group.scope == Scope.NOBODY:
+        return "listens, the firewall keeps everyone out"
     if group.scope == Scope.HOST:
         return "serves only this host"
     if group.scope == Scope.EVERYONE:
@@ -91,7 +99,7 @@ def _reached(group: Group) -> str:
 def _severity(group: Group) -> Severity:
     """Judge by who should reach the service at all; one step less where only networks can."""
     service = group.service
-    if group.scope == Scope.HOST:
+    if group.scope in {Scope.HOST, Scope.NOBODY}:
         return Severity.LOW if service and service.audience == Audience.NOBODY else Severity.INFO
     if service is None:
         level = Severity.INFO if _may_be_client(group) else Severity.MEDIUM

@@ -1,4 +1,4 @@
-"""Container port published to everyone.
+"""Container port published to those it is not for.
 
 Why it matters
     Container engines pass published ports on with rules of their own (address translation), which
@@ -6,143 +6,147 @@ Why it matters
     a packet: the port is open although the firewall seems to close it.
 
 How it is found
-    The engine's own files name the published ports, and the programs that hold them on the host
-    are known by name. Ports on a wildcard address that the policy does not allow for anyone are
-    findings.
+    Packets for each published port are followed through the engine's translation and the forward
+    path. Programs that hold such ports are known by name; ports that rules alone pass on are found
+    in the rules. It is a finding where more get through than the policy allows. That the port goes
+    past the firewall is said only where the rules for incoming packets would have kept them out.
 
 Remedy
     Publish the port on 127.0.0.1, or on the address of the network that needs it; or filter it in
     the forward path (for Docker: the chain DOCKER-USER).
 
 False positives
-    An engine that was told not to touch the firewall passes ports on through a program, which the
-    input chain does see.
+    A port that is meant to be public: a role or an exception of the policy should say so.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from portward.advice.closing import republish
-from portward.advice.matters import is_published
+from portward.advice.groups import Group, deciding
+from portward.advice.matters import is_exposed, is_published
+from portward.advice.openness import excess
+from portward.model import words
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Severity
-from portward.model.host import Container, FirewallManager
-from portward.model.net import Protocol, is_wildcard
-from portward.model.service import Audience
+from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
+from portward.model.host import Container
 from portward.model.status import Exposure, Scope
 from portward.model.unknown import Unknown
+from portward.reach.published import NETFILTER
 
 ID = "published-port"
 
-_INPUT_ONLY = frozenset({"ufw", "nftables", "netfilter-persistent", "firewalld"})
-"""Managers whose rules for incoming packets a published port goes around."""
+_WIDTH = (Scope.NOBODY, Scope.HOST, Scope.NETWORKS, Scope.EVERYONE)
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Yield a finding for each container, or forwarding program, with ports open to all."""
-    containers = case.snapshot.containers
-    engine_knows: set[tuple[Protocol, int]] = set()
-    for container in () if isinstance(containers, Unknown) else containers:
-        if isinstance(container.published, Unknown):
-            continue
-        engine_knows |= {(one.protocol, one.port) for one in container.published}
-        wide = [
-            (one.protocol, one.port, one.container_port)
-            for one in container.published
-            if is_wildcard(one.address) and not _allowed(case, one.protocol, one.port)
-        ]
-        if wide:
-            yield _of_container(container, sorted(set(wide)), case)
+    """Yield a finding for each container, or other target, with ports open to too many."""
+    groups: dict[str, list[Exposure]] = {}
     for exposure in case.exposures:
-        if _is_only_seen_here(exposure, engine_knows, case):
-            yield _of_forwarder(exposure, case)
+        if _is_mine(exposure, case):
+            groups.setdefault(_target(exposure), []).append(exposure)
+    for target, members in groups.items():
+        yield _finding(target, Group(members), case)
 
 
-def _of_container(
-    container: Container, wide: list[tuple[Protocol, int, int]], case: Case
-) -> Finding:
-    ports = ", ".join(f"{port}/{protocol}" for protocol, port, _ in wide)
-    held = [
-        one.listener
-        for one in case.exposures
-        if is_published(one.listener, case.snapshot)
-        and (one.listener.protocol, one.listener.port) in {key[:2] for key in wide}
-    ]
-    evidence = [
-        Evidence(
-            f"{port}/{protocol} on all addresses goes to port {inner} of the container"
-            f" (image {container.image or 'unknown'})",
-            f"{container.engine} container {container.name}",
-        )
-        for protocol, port, inner in wide
-    ]
-    return Finding(
-        check=ID,
-        subject=f"{ports} (container {container.name})",
-        severity=Severity.HIGH if _bypassed(case) else Severity.MEDIUM,
-        confidence=Confidence.LIKELY,
-        title=f"Container {container.name} publishes {ports} to everyone{_around(case)}",
-        why="The engine's address translation comes before the rules for incoming packets, so"
-        " those do not protect the port.",
-        evidence=(*evidence, *_managers_evidence(case)),
-        remedy=republish(container.name),
-        listener=held[0] if held else None,
+def _is_mine(exposure: Exposure, case: Case) -> bool:
+    return (
+        is_published(exposure.listener, case.snapshot)
+        and is_exposed(exposure)
+        and (exposure.reach.scope == Scope.UNKNOWN or bool(excess(exposure)))
+        and not (exposure.reach.scope == Scope.UNKNOWN and exposure.allowance is not None)
     )
 
 
-def _of_forwarder(exposure: Exposure, case: Case) -> Finding:
+def _target(exposure: Exposure) -> str:
+    """Name where the port is passed on to; each port alone where nobody says."""
     listener = exposure.listener
-    port = f"{listener.port}/{listener.protocol}"
-    container = listener.container if isinstance(listener.container, str) else "(unknown)"
+    if isinstance(listener.container, str):
+        return f"container {listener.container}"
+    if listener.process == NETFILTER:
+        return f"passed on by rules, {words.port(listener)}"
+    return "container (unknown)"
+
+
+def _finding(target: str, group: Group, case: Case) -> Finding:
+    listener = group.first
+    past = [one for one in group.exposures if _is_past(one)]
+    around = f", past {_managers(case)}" if past else ""
+    ports = ", ".join(group.ports)
+    level = Severity.HIGH if past else Severity.MEDIUM
+    whom = "to everyone"
+    if group.scope == Scope.NETWORKS:
+        level = Severity.MEDIUM if past else Severity.LOW
+        named = dict.fromkeys(net for one in group.exposures for net in one.reach.networks)
+        whom = f"to {', '.join(named)}"
+    elif group.scope == Scope.UNKNOWN:
+        whom = "(whether the rules let others through is not known)"
+    if isinstance(listener.container, str):
+        title = f"Container {listener.container} publishes {ports} {whom}{around}"
+        remedy = republish(listener.container)
+    elif listener.process == NETFILTER:
+        title = f"Rules pass {ports} on and open it {whom}{around}"
+        remedy = Remedy(
+            summary=f"Find out what the rule for {ports} is there for; delete it, or let it pass"
+            " only the networks that need it, in the forward path.",
+            caution="Rules for incoming packets (the input path, ufw) do not see these packets.",
+        )
+    else:
+        title = f"{ports} is passed on to a container and open {whom}{around}"
+        remedy = republish("(unknown)")
     return Finding(
         check=ID,
-        subject=f"{port} (container {container})",
-        severity=Severity.HIGH if _bypassed(case) else Severity.MEDIUM,
-        confidence=Confidence.POSSIBLE,
-        title=f"{port} is passed on to a container and open to everyone{_around(case)}",
+        subject=f"{ports} ({target.partition(',')[0]})",
+        severity=level,
+        confidence=Confidence.LIKELY if group.scope == Scope.UNKNOWN else Confidence.CERTAIN,
+        title=title,
         why="The engine's address translation comes before the rules for incoming packets, so"
-        " those may not protect the port.",
-        evidence=(Evidence(exposure.reach.reason, "sock_diag"), *_managers_evidence(case)),
-        remedy=republish(container),
+        " those do not protect the port.",
+        evidence=(
+            *_engine_says(group, case),
+            *group.evidence,
+            *dict.fromkeys(fact for one in past for fact in _would_be(one)),
+        ),
+        remedy=remedy,
         listener=listener,
     )
 
 
-def _is_only_seen_here(
-    exposure: Exposure, engine_knows: set[tuple[Protocol, int]], case: Case
-) -> bool:
-    listener = exposure.listener
-    return (
-        is_published(listener, case.snapshot)
-        and (listener.protocol, listener.port) not in engine_knows
-        and exposure.reach.scope not in {Scope.NOBODY, Scope.HOST}
-        and is_wildcard(listener.address)
-        and ":" not in listener.address  # the IPv4 twin stands for both
-        and not _allowed(case, listener.protocol, listener.port)
-    )
+def _is_past(exposure: Exposure) -> bool:
+    """Say whether the rules for incoming packets would have let fewer in."""
+    reach, other = exposure.reach, exposure.unforwarded
+    if other is None or Scope.UNKNOWN in {reach.scope, other.scope}:
+        return False
+    return _WIDTH.index(other.scope) < _WIDTH.index(reach.scope)
 
 
-def _allowed(case: Case, protocol: Protocol, port: int) -> bool:
-    """Say whether the policy lets anyone reach the port."""
-    return any(
-        (protocol, port) in ports
-        for one in case.policy.allowances
-        if one.sources.audience == Audience.ANYONE and (one.until is None or case.day <= one.until)
-        for ports in one.ports
-    )
+def _would_be(exposure: Exposure) -> tuple[Evidence, ...]:
+    """Say what the rules for incoming packets would do with the port."""
+    found = () if exposure.unforwarded is None else deciding(exposure.unforwarded)
+    return tuple(Evidence(f"as an incoming packet: {fact.text}", fact.where) for fact in found)
 
 
-def _bypassed(case: Case) -> list[FirewallManager]:
+def _managers(case: Case) -> str:
     firewall = case.snapshot.firewall
-    managers: Iterable[FirewallManager] = ()
-    if not isinstance(firewall, Unknown) and not isinstance(firewall.managers, Unknown):
-        managers = firewall.managers
-    return [one for one in managers if one.name in _INPUT_ONLY and one.active is True]
+    known = () if isinstance(firewall, Unknown) else firewall.managers
+    own = [
+        one.name
+        for one in (() if isinstance(known, Unknown) else known)
+        if one.exclusive and one.active is True
+    ]
+    return ", ".join(own) or "the rules for incoming packets"
 
 
-def _around(case: Case) -> str:
-    names = ", ".join(one.name for one in _bypassed(case))
-    return f", past {names}" if names else ""
-
-
-def _managers_evidence(case: Case) -> tuple[Evidence, ...]:
-    return tuple(Evidence(f"{one.name} is active: {one.evidence}") for one in _bypassed(case))
+def _engine_says(group: Group, case: Case) -> Iterator[Evidence]:
+    """Yield what the engine's files tell of the ports."""
+    known = case.snapshot.containers
+    containers: tuple[Container, ...] = () if isinstance(known, Unknown) else known
+    ports = {(one.listener.protocol, one.listener.port) for one in group.exposures}
+    for container in containers:
+        published = () if isinstance(container.published, Unknown) else container.published
+        for one in published:
+            if container.name == group.first.container and (one.protocol, one.port) in ports:
+                yield Evidence(
+                    f"{one.port}/{one.protocol} goes to port {one.container_port} of the container"
+                    f" (image {container.image or 'unknown'})",
+                    f"{container.engine} container {container.name}",
+                )

@@ -5,8 +5,10 @@ Why it matters
     and faults of the program, although nobody meant to invite them.
 
 How it is found
-    The audience of the allowance is compared with who can reach the port. Where a firewall stands
-    before the port, who gets through is not known yet, and the check says so once for all ports.
+    The networks that the ruleset lets through to the port are compared with those of the
+    allowance. Private networks without prefixes of their own are RFC 1918, carrier-grade NAT,
+    link-local and unique local addresses. Where a match decides that is not understood the answer
+    is "not decided".
 
 Remedy
     Let the firewall pass only the networks that the policy names, or bind the service to an
@@ -17,10 +19,13 @@ False positives
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from portward.advice.closing import SSH
 from portward.advice.groups import Group, grouped
 from portward.advice.matters import is_exposed, is_housekeeping, is_published
+from portward.advice.openness import EVERYWHERE, allowed_networks, excess
+from portward.advice.undecided import mend
 from portward.model.case import Case
 from portward.model.finding import Confidence, Finding, Remedy, Severity, Undecided
 from portward.model.host import Facing, Snapshot
@@ -28,14 +33,19 @@ from portward.model.policy import Allowance
 from portward.model.service import Audience
 from portward.model.status import Exposure, Scope
 from portward.model.unknown import Unknown
+from portward.policy.networks import beyond
 
 ID = "wider-than-allowed"
 
+_NAMED = 4
+"""So many networks stand in a title."""
+
 
 def check(case: Case) -> Iterator[Finding | Undecided]:
-    """Yield a finding for each owner of ports that everyone reaches, though only some may."""
-    narrow = [one for one in case.exposures if _is_narrow(one, case)]
-    for group in grouped(one for one in narrow if one.reach.scope == Scope.EVERYONE):
+    """Yield a finding for each owner of ports that more can reach than may."""
+    narrow = [one for one in case.exposures if _is_narrow(one)]
+    ours = [one for one in narrow if not is_published(one.listener, case.snapshot)]
+    for group in grouped(one for one in ours if excess(one)):
         yield _finding(group, case)
     unknown = [one for one in narrow if one.reach.scope == Scope.UNKNOWN]
     if unknown:
@@ -43,33 +53,40 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
         yield Undecided(
             check=ID,
             subject=", ".join(f"{port}/{protocol}" for port, protocol in ports),
-            reason=f"the policy lets only some reach it, and {unknown[0].reach.reason}",
-            mend="compare the firewall's rules for these ports with the policy by hand",
+            reason=f"the policy lets only some reach it, and who does is not known:"
+            f" {unknown[0].reach.reason}",
+            mend=mend(case.snapshot)
+            or "compare the firewall's rules for these ports with the policy by hand",
         )
 
 
-def _is_narrow(exposure: Exposure, case: Case) -> bool:
+def _is_narrow(exposure: Exposure) -> bool:
     allowance = exposure.allowance
     return (
         allowance is not None
-        and allowance.sources.audience == Audience.PRIVATE
+        and bool(beyond(EVERYWHERE, allowed_networks(allowance)))
+        and allowance.sources.audience != Audience.HOST  # the check needless-wildcard
         and is_exposed(exposure)
         and not is_housekeeping(exposure)
-        and not is_published(exposure.listener, case.snapshot)
     )
 
 
 def _finding(group: Group, case: Case) -> Finding:
     allowance = group.exposures[0].allowance
     who = _who(allowance) if allowance else ""
-    on_internet = _faces_internet(case.snapshot)
+    outside = group.scope == Scope.EVERYONE or any(
+        not ip_network(one).is_private for one in _excess(group)
+    )
+    on_internet = outside and _faces_internet(case.snapshot)
     ssh = group.service is not None and group.service.name == SSH
     return Finding(
         check=ID,
         subject=group.subject,
         severity=Severity.MEDIUM if on_internet else Severity.LOW,
-        confidence=Confidence.CERTAIN if on_internet else Confidence.LIKELY,
-        title=f"{group.name} is open to everyone, but allowed only for {who}",
+        confidence=Confidence.CERTAIN
+        if on_internet or group.scope == Scope.NETWORKS
+        else Confidence.LIKELY,
+        title=f"{group.name} is open to {_reached_by(group)}, but allowed only for {who}",
         why=group.service.risk if group.service else "More can reach it than the policy means.",
         evidence=group.evidence,
         remedy=Remedy(
@@ -83,6 +100,18 @@ def _finding(group: Group, case: Case) -> Finding:
         ),
         listener=group.first,
     )
+
+
+def _excess(group: Group) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(network for one in group.exposures for network in excess(one)))
+
+
+def _reached_by(group: Group) -> str:
+    if group.scope == Scope.EVERYONE:
+        return "everyone"
+    named = _excess(group)
+    more = f" and {len(named) - _NAMED} more networks" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more
 
 
 def _who(allowance: Allowance) -> str:

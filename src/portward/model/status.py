@@ -22,6 +22,13 @@ class Scope(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Entrance(Struct, frozen=True, kw_only=True):
+    """A way in: packets of a family that come by an interface."""
+
+    device: str
+    family: Family
+
+
 class Decider(Struct, frozen=True, kw_only=True):
     """A rule, or a policy of a chain, that decides who reaches a port by an interface."""
 
@@ -43,6 +50,8 @@ class Reach(Struct, frozen=True, kw_only=True):
     """Prefixes; one with "(eth1)" behind it is everybody who sends by that inner interface."""
     decided_by: tuple[Decider, ...] = ()
     """Empty where no rule decides: the bind address does, or nothing is filtered."""
+    entrances: tuple[Entrance, ...] = ()
+    """By which those come in that the scope is about."""
 
 
 class Basis(StrEnum):

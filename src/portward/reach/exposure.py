@@ -12,7 +12,7 @@ from itertools import product
 
 from portward.model.host import HOST, Interface, Listener, Snapshot
 from portward.model.net import Family, Protocol, is_loopback, is_wildcard
-from portward.model.status import Decider, Default, Reach, Scope
+from portward.model.status import Decider, Default, Entrance, Reach, Scope
 from portward.model.unknown import Unknown
 from portward.reach import published
 from portward.reach.answer import Door, Machine, networks
@@ -145,6 +145,7 @@ class Exposer:
                 scope=Scope.EVERYONE,
                 reason=_because(full[0][1], self._filters),
                 decided_by=_deciders([full[0][1]]),
+                entrances=_entrances(door for _, door in full),
             )
         if perhaps:
             door = perhaps[0][1]
@@ -162,6 +163,7 @@ class Exposer:
                 networks=tuple(found),
                 reason="; ".join(list(reasons)[:3]),
                 decided_by=_deciders(door for _, door in doors if door.yes),
+                entrances=_entrances(door for _, door in doors if door.yes),
             )
         return Reach(
             scope=Scope.NOBODY,
@@ -280,6 +282,10 @@ def _kept_out(doors: Iterable[tuple[Machine, Door]]) -> str:
         if one.kind != Kind.ACCEPT
     )
     return "; ".join(list(rules)[:3]) or "the routing decision takes no packet for it"
+
+
+def _entrances(doors: Iterable[Door]) -> tuple[Entrance, ...]:
+    return tuple(Entrance(device=door.device, family=door.family) for door in doors)
 
 
 def _deciders(doors: Iterable[Door]) -> tuple[Decider, ...]:
