@@ -22,14 +22,29 @@ from portward.reach.host import (
 )
 from portward.reach.ruleset import IPV4_BITS, Base, Chain, Kind, Names, Ruleset, Table
 from portward.reach.sources import Sources
-from portward.reach.walk import UNTRACKED, Fields, Packet, Spread, Value, Walk, merged
+from portward.reach.walk import (
+    INVALID,
+    UNTRACKED,
+    Fields,
+    Packet,
+    Spread,
+    Undecided,
+    Value,
+    Walk,
+    merged,
+)
 
 CONNTRACK = -200
 NAT = -100
 """enum nf_ip_hook_priorities: NF_IP_PRI_CONNTRACK, NF_IP_PRI_NAT_DST."""
 
-INVALID, NEW = 1, 8
-"""NF_CT_STATE_INVALID_BIT and the bit of IP_CT_NEW, as "ct state" has them."""
+NEW = 8
+"""The bit of IP_CT_NEW, as "ct state" has it."""
+
+_OF_CONNECTION = ("ct mark", "ct status", "ct direction", "original daddr", "original dport")
+"""What a packet has once it belongs to a connection."""
+_DNAT = 32
+"""IPS_DST_NAT."""
 
 _NFPROTO = {32: 2, 128: 10}
 _ETHER_TYPE = {32: 0x0800, 128: 0x86DD}
@@ -87,13 +102,9 @@ def packet(
         "saddr": Spread(sources),
         "daddr": daddr,
         "dport": dport,
-        "original daddr": daddr,
-        "original dport": dport,
         "mark": 0,
-        "ct mark": 0,
         "ct state": INVALID,
-        "ct status": 0,
-        "ct direction": 0,
+        **dict.fromkeys(_OF_CONNECTION),
         "skuid": None,
         **{name.replace("_", " "): value for name, value in fields.items()},
     }
@@ -115,7 +126,8 @@ class Paths:
 
     def follow(self, packet: Packet) -> Journey:
         """Follow a packet that comes in by its field "iifname" to all its endings."""
-        return _Way(self, self.walk()).follow(packet)
+        walk = self.walk()
+        return Journey(walk, follow(self, walk, packet))
 
     def walk(self) -> Walk:
         """Return what executes the chains for one packet."""
@@ -136,7 +148,7 @@ class Paths:
                 if chain.base is not None and chain.base.hook == hook
             ]
             found.reverse()
-            self._hooked[hook] = sorted(found, key=lambda one: one.base.priority)
+            self._hooked[hook] = sorted(found, key=lambda one: _turn(one.base))
         return self._hooked[hook]
 
     def route(self, address: int) -> Way | None:
@@ -221,6 +233,11 @@ class Paths:
         return refused
 
 
+def follow(paths: Paths, walk: Walk, packet: Packet) -> list[Ending]:
+    """Follow a packet to all its endings, with a walk that executes the chains."""
+    return _Way(paths, walk).follow(packet)
+
+
 class _Way:
     """One packet's way; it holds what all its steps need."""
 
@@ -230,41 +247,40 @@ class _Way:
         self.walk = walk
         self.endings: list[Ending] = []
 
-    def follow(self, packet: Packet) -> Journey:
+    def follow(self, packet: Packet) -> list[Ending]:
         packets = self._derived([packet])
         packets = self._prerouting(packets)
         for one in merged(packets):
             self._route(one)
-        return Journey(self.walk, self.endings)
+        return self.endings
 
     def _prerouting(self, packets: list[Packet]) -> list[Packet]:
-        tracked = translated = False
-        for stage in [*self.paths.hooked("ingress"), *self.paths.hooked("prerouting"), None]:
-            early = stage is not None and stage.base.hook == "ingress"
-            late = stage is None or not early
-            if not tracked and late and (stage is None or stage.base.priority >= CONNTRACK):
-                packets, tracked = [_tracked(one) for one in packets], True
-            if stage is None:
-                break
-            if stage.base.type == "nat":
-                if translated:
-                    continue
-                packets = self._nat(packets)
-                translated = True
-            else:
-                packets = self._stage(stage, packets)
-        return packets
-
-    def _nat(self, packets: list[Packet]) -> list[Packet]:
-        """Run all nat chains of prerouting: the first translation of a packet is the only one."""
-        done: list[Packet] = []
+        for stage in self.paths.hooked("ingress"):
+            packets = self._stage(stage, packets)
+        packets = self._received(packets)
+        tracked = False
         for stage in self.paths.hooked("prerouting"):
-            if stage.base.type != "nat":
-                continue
-            waiting = [one for one in packets if _is_plain(one)]
-            done += [one for one in packets if not _is_plain(one)]
-            packets = self._derived(self._stage(stage, waiting))
-        return merged([*done, *packets])
+            if not tracked and stage.base.priority >= CONNTRACK:
+                packets, tracked = [_tracked(one) for one in packets], True
+            packets = self._stage(stage, packets)
+        return packets if tracked else [_tracked(one) for one in packets]
+
+    def _received(self, packets: list[Packet]) -> list[Packet]:
+        """Drop what ipv6_rcv() drops before the hook; IPv4 looks later, when it routes."""
+        if self.machine.bits == IPV4_BITS:
+            return packets
+        return [left for one in packets if (left := self._foreign(one)).live]
+
+    def _foreign(self, packet: Packet) -> Packet:
+        """Drop those whose source no packet from outside may have."""
+        device = packet.fields["iifname"]
+        assert isinstance(device, str)  # noqa: S101 - packet() made it
+        refused = packet.live & self.paths.martians(device)
+        if self.machine.bits != IPV4_BITS and packet.fields["daddr"] == 1 and device != LOOPBACK:
+            refused = packet.live
+        if refused:
+            self._end(Kind.DROP, packet.part(refused), "routing")
+        return packet.part(packet.live & ~refused)
 
     def _route(self, packet: Packet) -> None:
         """Decide as fib_validate_source() and ip_route_input_slow() of the kernel do."""
@@ -272,16 +288,9 @@ class _Way:
         device, daddr = fields["iifname"], fields["daddr"]
         assert isinstance(device, str)  # noqa: S101 - packet() made it
         assert isinstance(daddr, int)  # noqa: S101 - packet() made it
-        refused = packet.live & self.paths.martians(device)
-        if refused:
-            self._end(Kind.DROP, packet.part(refused), "routing")
-            packet = packet.part(packet.live & ~refused)
+        packet = self._foreign(packet)
         if not packet.live:
             return
-        if fields.get("redirected"):
-            packet = self._redirected(packet, device)
-            daddr = packet.fields["daddr"]
-            assert isinstance(daddr, int)  # noqa: S101 - set just now
         kind = self.paths.kind(daddr)
         looping = kind == LOCAL and self._is_loopback(daddr) and device != LOOPBACK
         if looping and device not in self.machine.localnet:
@@ -292,11 +301,6 @@ class _Way:
             self._forward(packet, daddr)
         else:
             self._end(Kind.REJECT, packet, "routing")
-
-    def _redirected(self, packet: Packet, device: str) -> Packet:
-        """Send a redirected packet to the first address of the interface it came by."""
-        own = [address for address, name in self.machine.own.items() if name == device]
-        return packet.changed({"daddr": own[0] if own else 0})
 
     def _local(self, packet: Packet) -> None:
         passed = [packet]
@@ -335,10 +339,30 @@ class _Way:
             doubts, unknown = self.walk.doubts, "which interface an ingress chain is for"
             for packet in packets:
                 doubts[unknown] = doubts.get(unknown, 0) | packet.live
+        elif stage.base.type == "nat":
+            before = stage.base.hook == "prerouting"
+            past = [one for one in packets if not _translatable(one, before=before)]
+            packets = [one for one in packets if _translatable(one, before=before)]
         outcome = self.walk.base(stage.table, stage.chain, packets)
         for kind, packet in outcome.ended:
             self._end(kind, packet, stage.base.hook)
-        return self._derived(merged([*past, *outcome.accepted]))
+        accepted = [self._translated(one) for one in outcome.accepted]
+        return self._derived(merged([*past, *accepted]))
+
+    def _translated(self, packet: Packet) -> Packet:
+        """Give a packet the status that its translation, if there was one, results in."""
+        fields = packet.fields
+        if fields["ct status"] != 0 or "translated" not in fields:
+            return packet
+        if fields["translated"] == "redirect":
+            # The first address of the interface it came by (nf_nat_redirect.c).
+            own = self.machine.own.items()
+            first = next((each for each, name in own if name == fields["iifname"]), 0)
+            packet = packet.changed({"daddr": first})
+        now = (packet.fields["daddr"], packet.fields["dport"])
+        if now == (fields["original daddr"], fields["original dport"]):
+            return packet
+        return packet.changed({"ct status": _DNAT})
 
     def _end(self, kind: Kind, packet: Packet, hook: str, device: str | None = None) -> None:
         daddr, dport = packet.fields["daddr"], packet.fields["dport"]
@@ -369,6 +393,7 @@ class _Way:
         return packet.changed(
             {
                 "fib daddr type": kind,
+                "fib daddr . iif type": self._type_here(daddr, device),
                 "pkttype": {BROADCAST: 1, MULTICAST: 2}.get(kind, 0),  # PACKET_HOST is 0
                 "fib saddr type": self.paths.spread("type", device),
                 "fib saddr oif": self.paths.spread("oif", device),
@@ -376,16 +401,43 @@ class _Way:
             }
         )
 
+    def _type_here(self, daddr: int, device: str) -> int:
+        """Return the type of an address as seen by one interface (inet_dev_addr_type())."""
+        way = self.paths.route(daddr)
+        return UNICAST if way is None or way.device not in {device, None} else way.kind
+
     def _is_loopback(self, address: int) -> bool:
         return address >> 24 == 127 if self.machine.bits == 32 else address == 1  # noqa: PLR2004
 
 
+def _turn(base: Base) -> tuple[int, int]:
+    """Return when a chain has its turn: those of translation at one moment, however numbered.
+
+    nf_nat_ipv4_ops (net/netfilter/nf_nat_proto.c) fixes it; their priorities order them alone.
+    """
+    if base.type != "nat":
+        return base.priority, base.priority
+    return NAT if base.hook in {"prerouting", "output"} else -NAT, base.priority
+
+
 def _tracked(packet: Packet) -> Packet:
     """Let connection tracking look at a packet, unless a rule said no."""
-    if packet.fields["ct state"] == UNTRACKED:
-        return packet
-    return packet.changed({"ct state": packet.fields.get("first state", NEW)})
+    fields = packet.fields
+    state = fields.get("first state", NEW)
+    if fields["ct state"] != INVALID or state != NEW:
+        return packet.changed({"ct state": state}) if state == UNTRACKED else packet
+    dport = fields["dport"]
+    connection: Fields = {
+        "ct state": NEW,
+        "ct mark": 0,
+        "ct status": 0,
+        "ct direction": 0,
+        "original daddr": fields["daddr"],
+        "original dport": Undecided("ct original proto-dst") if dport is None else dport,
+    }
+    return packet.changed(connection)
 
 
-def _is_plain(packet: Packet) -> bool:
-    return packet.fields["ct status"] == 0 and packet.fields["ct state"] != UNTRACKED
+def _translatable(packet: Packet, *, before: bool) -> bool:
+    """Say whether chains of translation see a packet: the first of a connection, and once."""
+    return packet.fields["ct state"] == NEW and not (before and "translated" in packet.fields)

@@ -39,8 +39,8 @@ MAX_DEPTH = 16
 
 T = TypeVar("T")
 
-UNTRACKED = 64
-"""NF_CT_STATE_UNTRACKED_BIT (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
+INVALID, UNTRACKED = 1, 64
+"""NF_CT_STATE_INVALID_BIT and NF_CT_STATE_UNTRACKED_BIT (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
 
 
 class Undecided(NamedTuple):
@@ -85,6 +85,9 @@ class Spread:
             seen[value] = seen.get(value, 0) | 1 << index
         return Spread(self._sources, seen)
 
+
+_NFPROTO = {4: 2, 6: 10}
+"""Address families as numbers of NFPROTO_IPV4 and NFPROTO_IPV6 (linux/netfilter.h)."""
 
 Value = int | str | Spread | Undecided | None
 """None: the packet has no such field, so that no test of it holds."""
@@ -184,11 +187,14 @@ class Walk:
                 must, may = 0, packet.live
             elif isinstance(step, Assign):
                 self._settle(packet.live)
+                if step.keep and value(step.source, packet.fields) is None:
+                    break  # without a connection its mark cannot be read: the rule ends
                 packet = self._assign(step, packet)
                 continue
             elif isinstance(step, Untrack):
                 self._settle(packet.live)
-                packet = packet.changed({"ct state": UNTRACKED, "untracked": 1})
+                if packet.fields["ct state"] == INVALID:  # no connection is known yet
+                    packet = packet.changed({"ct state": UNTRACKED})
                 continue
             elif isinstance(step, Translate):
                 self._settle(packet.live)
@@ -276,6 +282,8 @@ class Walk:
 
     def _translate(self, table: Table, place: Place, step: Translate, packet: Packet) -> Packet:
         """Change the destination; the chain ends there as with an accept."""
+        if step.family is not None and packet.fields["nfproto"] != _NFPROTO[step.family]:
+            return packet
         choices: list[tuple[Target, int]] = [(target, packet.live) for target in step.targets]
         left = 0
         if step.parts:
@@ -292,13 +300,11 @@ class Walk:
         if len(step.targets) > 1 or any(_wide(target) for target, _ in choices):
             self._doubt(f"which of several destinations {step.kind} takes", packet.live)
         for target, live in choices:
-            changes: Fields = {"ct status": 32}  # IPS_DST_NAT
+            changes: Fields = {"translated": step.kind}
             if target.address is not None:
                 changes["daddr"] = target.address[0]
-            if target.port is not None:
+            if target.port is not None and packet.fields["dport"] is not None:
                 changes["dport"] = target.port[0]
-            if step.kind == "redirect":
-                changes["redirected"] = 1
             self._decide(place, Kind.ACCEPT, packet.part(live).changed(changes))
         return packet.part(left)
 
@@ -375,6 +381,8 @@ class Walk:
     # --- packets and doubts -------------------------------------------------------------------
 
     def _assign(self, step: Assign, packet: Packet) -> Packet:
+        if packet.fields.get(step.field.name, 0) is None:
+            return packet  # there is no connection to mark
         source = 0 if step.keep == 0 else value(step.source, packet.fields)
         old = 0 if step.stay == 0 else value(step.field, packet.fields)
         new: Value = Undecided(step.field.name)
