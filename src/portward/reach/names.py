@@ -100,6 +100,24 @@ ICMPV6_TYPES = {
     "ind-neighbor-advert": 142,
     "mld2-listener-report": 143,
 }
+ICMP_CODES = {
+    "net-unreachable": 0,
+    "host-unreachable": 1,
+    "prot-unreachable": 2,
+    "port-unreachable": 3,
+    "frag-needed": 4,
+    "net-prohibited": 9,
+    "host-prohibited": 10,
+    "admin-prohibited": 13,
+}
+ICMPV6_CODES = {
+    "no-route": 0,
+    "admin-prohibited": 1,
+    "addr-unreachable": 3,
+    "port-unreachable": 4,
+    "policy-fail": 5,
+    "reject-route": 6,
+}
 PRIORITIES = {
     "raw": -300,
     "mangle": -150,
@@ -121,5 +139,7 @@ OF_FIELD = {
     "ether type": ETHER_TYPES,
     "icmp type": ICMP_TYPES,
     "icmpv6 type": ICMPV6_TYPES,
+    "icmp code": ICMP_CODES,
+    "icmpv6 code": ICMPV6_CODES,
 }
 """Which names a field's values have; those of "fib ... type" are FIB_TYPES."""

@@ -52,6 +52,8 @@ _CHANCES = frozenset({"limit", "quota", "ct count"})
 _VERDICTS = frozenset({"accept", "drop", "return", "continue", "jump", "goto"})
 _INTERFACES = {"iif": "iifname", "oif": "oifname", "iifname": "iifname", "oifname": "oifname"}
 _ALL = (1 << 128) - 1
+_WIDTHS = {"dport": 16, "sport": 16, "l4proto": 8, "icmp type": 8, "icmpv6 type": 8}
+"""Bits of a field whose values nft may print as a prefix; a mark has 32."""
 
 # What a header implies: the network protocol (nfproto) or the transport protocol.
 _NETWORK = {"ip": 2, "ip6": 10}
@@ -192,7 +194,7 @@ def _statement(kind: str, body: Json) -> list[Step]:  # noqa: C901, PLR0911, PLR
     if kind in _VERDICTS:
         return [_verdict({kind: body})]
     if kind == "reject":
-        return [Verdict(Kind.REJECT)]
+        return [*_REJECTED.get((body or {}).get("type", ""), ()), Verdict(Kind.REJECT)]
     if kind == "queue":
         return [Verdict(Kind.QUEUE)]
     if kind in {"snat", "masquerade"}:
@@ -349,7 +351,7 @@ def _row(element: Json, parts: tuple[Part, ...]) -> Row:
 
 def _values(element: Json, name: str) -> Values:
     if name in {"iifname", "oifname"} or (name.startswith("fib") and not name.endswith("type")):
-        return Names((str(element),))
+        return Names(("" if element == "0" else str(element),))  # interface 0: none
     if isinstance(element, list):
         mask = _flags(element, name)
         return ((mask, mask),)
@@ -362,6 +364,11 @@ def _one(element: Json, name: str) -> Range:
         return element, element
     if isinstance(element, dict):
         kind, body = next(iter(element.items()))
+        if kind == "prefix" and isinstance(body["addr"], int):
+            rest = (1 << (_WIDTHS.get(name, 32) - body["len"])) - 1
+            if body["addr"] & rest:
+                return 1, 0  # what a mask took away is never equal
+            return body["addr"], body["addr"] | rest
         if kind == "prefix":
             network = ip_network(f"{body['addr']}/{body['len']}", strict=False)
             return int(network.network_address), int(network.broadcast_address)
@@ -431,7 +438,7 @@ def _parts(left: Json) -> tuple[list[Step], tuple[Part, ...]]:
     if kind == "fib":
         # Routes that depend on marks are not surveyed, so a lookup with the mark finds the same.
         flags = " . ".join(flag for flag in body["flags"] if flag != "mark")
-        return [], (Field(f"fib {flags} {body['result']}"),)
+        return [], (Field(f"fib {flags} {body['result'].replace('oifname', 'oif')}"),)
     detail = body.get("key") or body.get("name") or body.get("base") or ""
     return [], (Opaque(f"{kind} {detail}".strip()),)
 
@@ -443,6 +450,14 @@ def _name(part: Part) -> str:
 
 def _is(name: str, number: int) -> Test:
     return Test((Field(name),), ((((number, number),),),))
+
+
+_REJECTED = {
+    "icmp": (_is("nfproto", _NETWORK["ip"]),),
+    "icmpv6": (_is("nfproto", _NETWORK["ip6"]),),
+    "tcp reset": (_is("l4proto", _TRANSPORT["tcp"]),),
+}
+"""What a kind of refusal implies: it passes others by."""
 
 
 def _payload(protocol: str, field: str) -> tuple[list[Step], tuple[Part, ...]]:
@@ -473,8 +488,12 @@ def _meta(key: str) -> tuple[list[Step], tuple[Part, ...]]:
 
 def _ct(body: Json) -> tuple[list[Step], tuple[Part, ...]]:
     key, direction = body["key"], body.get("dir")
-    if direction == "original" and key in _CT:
-        return [], (Field(_CT[key]),)
+    if key in _CT and (direction == "original" or key in {"protocol", "l3proto"}):
+        # A packet without a connection has none of them.
+        implied: list[Step] = [Test((Field("ct direction"),), ((((0, 1),),),))]
+        if key.startswith("ip"):
+            implied.append(_is("nfproto", _NETWORK[key.partition(" ")[0]]))
+        return implied, (Field(_CT[key]),)
     return [], (Field(f"ct {direction} {key}" if direction else f"ct {key}"),)
 
 

@@ -101,7 +101,7 @@ def packet(
         "l4proto": protocol,
         "saddr": Spread(sources),
         "daddr": daddr,
-        "dport": dport,
+        "dport": Undecided("what stands where others have ports") if dport is None else dport,
         "mark": 0,
         "ct state": INVALID,
         **dict.fromkeys(_OF_CONNECTION),
@@ -195,7 +195,7 @@ class Paths:
         """Return the result as nft_fib(4|6)_eval() does; "" stands for "no interface"."""
         if result == "type":
             return kind
-        if way is None or (result == "iif oif" and way != device) or kind != UNICAST:
+        if way is None or (result == "iif oif" and way != device) or kind not in {UNICAST, BROADCAST}:
             return ""
         return way
 
@@ -248,7 +248,11 @@ class _Way:
         self.endings: list[Ending] = []
 
     def follow(self, packet: Packet) -> list[Ending]:
-        packets = self._derived([packet])
+        daddr = packet.fields["daddr"]
+        spread = isinstance(daddr, int) and self.paths.kind(daddr) in {BROADCAST, MULTICAST}
+        # PACKET_HOST is 0; to a broadcast address one may as well send a frame for this host.
+        kind: Value = Undecided("meta pkttype of a broadcast") if spread else 0
+        packets = self._derived([packet.changed({"pkttype": kind})])
         packets = self._prerouting(packets)
         for one in merged(packets):
             self._route(one)
@@ -394,7 +398,6 @@ class _Way:
             {
                 "fib daddr type": kind,
                 "fib daddr . iif type": self._type_here(daddr, device),
-                "pkttype": {BROADCAST: 1, MULTICAST: 2}.get(kind, 0),  # PACKET_HOST is 0
                 "fib saddr type": self.paths.spread("type", device),
                 "fib saddr oif": self.paths.spread("oif", device),
                 "fib saddr . iif oif": self.paths.spread("iif oif", device),
@@ -433,7 +436,7 @@ def _tracked(packet: Packet) -> Packet:
         "ct status": 0,
         "ct direction": 0,
         "original daddr": fields["daddr"],
-        "original dport": Undecided("ct original proto-dst") if dport is None else dport,
+        "original dport": dport,
     }
     return packet.changed(connection)
 

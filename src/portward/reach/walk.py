@@ -303,7 +303,7 @@ class Walk:
             changes: Fields = {"translated": step.kind}
             if target.address is not None:
                 changes["daddr"] = target.address[0]
-            if target.port is not None and packet.fields["dport"] is not None:
+            if target.port is not None and isinstance(packet.fields["dport"], int):
                 changes["dport"] = target.port[0]
             self._decide(place, Kind.ACCEPT, packet.part(live).changed(changes))
         return packet.part(left)
