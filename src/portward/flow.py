@@ -3,6 +3,7 @@
 Rooms are imported where they are used, so that a command pays at start-up only for itself.
 """
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from portward.model.case import Case
 from portward.model.errors import PolicyError, PortwardError, SnapshotError, UsageError
 from portward.model.host import Snapshot
+from portward.model.net import Ports
 from portward.model.policy import Policy, Profile
 from portward.model.status import Exposure
 from portward.model.unknown import Unknown
@@ -19,9 +21,13 @@ if TYPE_CHECKING:
     from portward.model.finding import Audit
     from portward.model.service import Catalogue
     from portward.policy.guess import Guess
+    from portward.reach.ruleset import Ruleset
+    from portward.reach.site import Site
 
 POLICY_FILE = Path("/etc/portward/policy.toml")
 MAX_POLICY_BYTES = 1 << 20
+MAX_RULESET_BYTES = 256 << 20
+"""100,000 rules take a quarter of it."""
 
 
 # --- survey: what is open --------------------------------------------------------------------
@@ -127,6 +133,63 @@ def read_policy(file: Path, known: "Catalogue") -> Policy:
     return parse(text, str(file), known)
 
 
+# --- reach: who gets through -------------------------------------------------------------------
+
+
+def site(
+    snapshot: Snapshot, rulesets: tuple[Path, ...] = (), policy_file: Path | None = None
+) -> "Site":
+    """Make a machine ready for questions, with the rulesets of files instead of its own."""
+    from portward.knowledge import catalogue
+    from portward.reach import load, offline
+    from portward.reach.site import Site
+
+    rules: Ruleset | Unknown
+    if rulesets:
+        rules = offline.ruleset((str(file), _read(file, MAX_RULESET_BYTES)) for file in rulesets)
+    else:
+        firewall = snapshot.firewall
+        rules = firewall if isinstance(firewall, Unknown) else load.ruleset(firewall)
+    file = policy_file or (POLICY_FILE if POLICY_FILE.exists() else None)
+    named = read_policy(file, catalogue.load()).networks if file else {}
+    return Site(rules, snapshot, named)
+
+
+def site_of_file(file: Path, here: Callable[[], Snapshot], policy_file: Path | None) -> "Site":
+    """Make a machine of a snapshot, or of a ruleset that is thought to be loaded here."""
+    from portward.reach import offline
+
+    if offline.is_snapshot(_read(file, MAX_RULESET_BYTES)):
+        return site(read_snapshot(file), (), policy_file)
+    return site(here(), (file,), policy_file)
+
+
+def read_interfaces(file: Path) -> Snapshot:
+    """Read a file that gives the interfaces, addresses and routes of a machine."""
+    from portward.reach import offline
+
+    return offline.host(_read(file, MAX_RULESET_BYTES), str(file))
+
+
+def port_named(text: str) -> "Ports":
+    """Return the port that is meant by "5432/tcp" or by the name of a service."""
+    from portward.knowledge import catalogue, port_names
+
+    names = port_names.read(Path("/"))
+    if "/" in text:
+        found = [Ports.parse(text)]
+    elif text in (services := catalogue.load().services):
+        found = list(services[text].ports)
+    else:
+        found = [Ports.parse(port) for port, name in names.items() if name == text]
+    if not found:
+        raise UsageError(f'"{text}" is no port', mend='write it like "22/tcp" or "ssh"')
+    if len(found) > 1 or found[0].first != found[0].last:
+        choice = ", ".join(map(str, found))
+        raise UsageError(f'"{text}" is more than one port', mend=f"choose one of: {choice}")
+    return found[0]
+
+
 # --- explain ---------------------------------------------------------------------------------
 
 
@@ -172,7 +235,7 @@ def _policy(
     return resolve(Intent(roles=names, recognised=True), known)
 
 
-def _read(file: Path, limit: int, error: type[PortwardError]) -> bytes:
+def _read(file: Path, limit: int, error: type[PortwardError] = UsageError) -> bytes:
     try:
         with file.open("rb") as stream:
             data = stream.read(limit + 1)

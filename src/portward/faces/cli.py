@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "show every open port: service, program, unit, package, and who can reach it",
     "audit": "find what is open, enabled or set that the machine's role does not need",
     "init": "write a policy for one or more roles",
+    "reach": "say who can reach a port, and which rules decide; also offline, and for two rulesets",
     "explain": "explain a port, a service, a role, a check or a finding",
     "snapshot": "save everything known about this machine, to be judged later or elsewhere",
 }

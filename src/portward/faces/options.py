@@ -9,10 +9,8 @@ from pathlib import Path
 from portward import flow
 from portward.model.case import Case
 from portward.model.errors import UsageError
-from portward.model.explanation import Explanation
-from portward.model.finding import Audit
 from portward.model.host import Snapshot
-from portward.report import UNBOUNDED, Look, render
+from portward.report import UNBOUNDED, Document, Look, render
 
 TERMINAL = "terminal"
 PLAIN = "plain"
@@ -83,7 +81,7 @@ def case(arguments: argparse.Namespace, snapshot: Snapshot) -> Case:
     )
 
 
-def show(arguments: argparse.Namespace, document: Case | Audit | Explanation) -> None:
+def show(arguments: argparse.Namespace, document: Document) -> None:
     """Print a document in the chosen format."""
     on_terminal = sys.stdout.isatty()
     name = arguments.format

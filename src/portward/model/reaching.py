@@ -8,7 +8,7 @@ from portward.model.net import Family, Protocol
 
 
 class Answer(StrEnum):
-    """Does it get through?"""
+    """Whether it gets through."""
 
     YES = "yes"
     NO = "no"

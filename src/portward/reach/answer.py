@@ -154,7 +154,7 @@ class Machine:
         bits = 0
         for first, last in ranges:
             bits |= self.sources.bits(first, last)
-        refused = self._refused(device)
+        refused = self.refused(device)
         found: list[Range] = []
         for wide in self.sources.ranges(bits | refused):
             inside = self.sources.ranges(bits & self.sources.bits(*wide))
@@ -163,7 +163,7 @@ class Machine:
                 found.append(min(tight, wide, key=lambda one: len(networks([one], self.family))))
         return tuple(found)
 
-    def _refused(self, device: str) -> int:
+    def refused(self, device: str) -> int:
         """Return the sources that no packet by this interface may have, whatever the rules."""
         if device not in self._martians:
             plain = packet(
@@ -292,7 +292,7 @@ def _one_each(addresses: list[int], told_apart: Iterable[Range]) -> list[int]:
 def _special(host: Host) -> set[Range]:
     """Return the ranges that the routing decision refuses as sources."""
     if host.bits == IPV4_BITS:
-        return {(0, (1 << 24) - 1), (127 << 24, (128 << 24) - 1), (224 << 24, (240 << 24) - 1)} | {
+        return {(0, 0), (127 << 24, (128 << 24) - 1), (224 << 24, (240 << 24) - 1)} | {
             (0xFFFFFFFF, 0xFFFFFFFF)
         }
     return {(1, 1), (0xFF << 120, (1 << 128) - 1)}

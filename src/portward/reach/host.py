@@ -14,6 +14,8 @@ LOCAL, UNICAST, BROADCAST, MULTICAST, UNREACHABLE = 2, 1, 3, 5, 7
 """RTN_LOCAL and the like (include/uapi/linux/rtnetlink.h), as "fib ... type" sees them."""
 
 LOOPBACK = "lo"
+_JOINING = frozenset({"bridge", "bond", "team"})
+"""Kinds of interfaces in whose name their members' packets go on."""
 
 
 class Way(Struct, frozen=True):
@@ -70,13 +72,19 @@ def host(snapshot: Snapshot, family: Family) -> Host:
     bits = IPV4_BITS if family == Family.IPV4 else IPV6_BITS
     version = "ipv4" if family == Family.IPV4 else "ipv6"
     names = [one.name for one in interfaces]
+    joined = {one.name for one in interfaces if one.kind in _JOINING}
     ways = [*_own_ways(interfaces, bits), *_routed(routes, family), *_special(bits)]
     forwarding = "net.ipv4.ip_forward" if bits == IPV4_BITS else "net.ipv6.conf.all.forwarding"
     value = sysctls.get(forwarding)
     return Host(
         bits=bits,
         devices=tuple(
-            one.name for one in interfaces if one.kind != "loopback" and one.facing != Facing.DOWN
+            one.name
+            for one in interfaces
+            if one.kind != "loopback"
+            and one.facing != Facing.DOWN
+            # What comes in by a port of a bridge or a bond comes in by that (br_input.c).
+            and one.master not in joined
         ),
         own=dict(_addresses(interfaces, bits)),
         ways=tuple(sorted(ways, key=lambda way: (way.span, way.kind != LOCAL))),

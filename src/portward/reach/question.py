@@ -95,7 +95,7 @@ def _addresses(machine: Machine, listens: tuple[str, ...] | None) -> list[int]:
     return [int(one) for one in bound if one.max_prefixlen == machine.host.bits]
 
 
-def _sent(  # noqa: PLR0913, PLR0917 - what makes a packet
+def _sent(
     machine: Machine,
     paths: Paths,
     device: str,
@@ -144,25 +144,32 @@ def _groups(machine: Machine, sent: list[_Sent]) -> Iterator[_Group]:
             yield _Group(Answer.YES, yes, addresses, None, tuple(alike))
         if perhaps:
             yield _Group(Answer.PERHAPS, perhaps, addresses, None, tuple(alike))
-        others: dict[tuple[int, int], list[_Sent]] = {}
-        for one in sent:
-            more, maybe = one.yes & ~yes, one.perhaps & ~(yes | perhaps)
-            if one.address in here and one.sport != plain and (more or maybe):
-                others.setdefault((more, maybe), []).append(one)
-        for (more, maybe), special in others.items():
-            ports = _spans(machine.sports, {one.sport for one in special})
-            if more:
-                yield _Group(Answer.YES, more, addresses, ports, tuple(special))
-            if maybe:
-                yield _Group(Answer.PERHAPS, maybe, addresses, ports, tuple(special))
+        special = [one for one in sent if one.address in here and one.sport != plain]
+        yield from _by_source_port(machine, special, addresses, (yes, perhaps))
+
+
+def _by_source_port(
+    machine: Machine, sent: list[_Sent], addresses: tuple[int, ...], usual: tuple[int, int]
+) -> Iterator[_Group]:
+    """Find who gets through from certain source ports, and not from the usual ones."""
+    yes, perhaps = usual
+    found: dict[tuple[int, int], list[_Sent]] = {}
+    for one in sent:
+        more, maybe = one.yes & ~yes, one.perhaps & ~(yes | perhaps)
+        if more or maybe:
+            found.setdefault((more, maybe), []).append(one)
+    for (more, maybe), special in found.items():
+        ports = _spans(machine.sports, {one.sport for one in special})
+        if more:
+            yield _Group(Answer.YES, more, addresses, ports, tuple(special))
+        if maybe:
+            yield _Group(Answer.PERHAPS, maybe, addresses, ports, tuple(special))
 
 
 def _spans(starts: list[int], chosen: set[int]) -> str:
     """Write the source ports that their representatives stand for."""
     ends = [*(start - 1 for start in starts[1:]), MAX_PORT]
-    return spans(
-        (start, end) for start, end in zip(starts, ends, strict=True) if start in chosen
-    )
+    return spans((start, end) for start, end in zip(starts, ends, strict=True) if start in chosen)
 
 
 def spans(ranges: Iterable[tuple[int, int]]) -> str:
@@ -231,7 +238,8 @@ def sources(
     for name, members in named.items():
         if set(prefixes) == {one for one in members if (":" in one) == (":" in prefixes[0])}:
             return prefixes, f"{name} ({', '.join(prefixes)})"
-    others = machine.simplest(ranges(machine.sources.all & ~bits), device)
+    left_out = machine.sources.all & ~bits & ~machine.refused(device)
+    others = machine.simplest(ranges(left_out), device)
     missing = networks(others, machine.family)
     if len(missing) < len(prefixes):
         return prefixes, f"everyone except {', '.join(missing)}"
@@ -250,9 +258,7 @@ def let_in(machine: Machine, journey: Journey, bits: int) -> list[Decision]:
     rules.sort(key=lambda one: -_size(machine, one.live & bits))
     filtering = {(base.family, base.table, base.chain) for base in kinds if base.hook in _FILTERS}
     return rules or [
-        one
-        for one in accepts
-        if (one.place.family, one.place.table, one.place.chain) in filtering
+        one for one in accepts if (one.place.family, one.place.table, one.place.chain) in filtering
     ]
 
 

@@ -132,9 +132,7 @@ class Recorder(Walk):
         said = self.hops[at].verdict
         self.hops[at] = replace(self.hops[at], verdict=f"{said}, {words}" if said else words)
 
-    def _record(
-        self, place: Place, depth: int, matched: Answer, passed: int, verdict: str
-    ) -> None:
+    def _record(self, place: Place, depth: int, matched: Answer, passed: int, verdict: str) -> None:
         rule = place.rule
         self.hops.append(
             Hop(
@@ -215,7 +213,7 @@ def _deciders(journey: Journey, verdicts: Iterable[Kind]) -> list[Decision]:
     answer = _answer(verdicts)
     if answer == Answer.NO:
         return against
-    return (rules or accepts[-1:]) + (against if answer == Answer.PERHAPS else [])
+    return rules + (against if answer == Answer.PERHAPS else [])
 
 
 def _delivered(journey: Journey, family: Family, port: int, to: int) -> tuple[str, ...]:

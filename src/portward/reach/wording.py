@@ -36,6 +36,7 @@ _ADDRESSES = frozenset({"saddr", "daddr", "original daddr"})
 _IMPLIED = {"tcp": 6, "udp": 17}
 _FIREWALLD = re.compile(r"filter_(?:IN|FWD|FWDI|FWDO)_(.+)_(allow|deny|pre|post|log)\Z")
 _UFW_CHAIN = re.compile(r"ufw6?-user-(input|forward)\Z")
+_UFW_LIMIT = re.compile(r"ufw6?-user-limit(-accept)?\Z")
 _UFW_ACTIONS = {Kind.ACCEPT: "allow", Kind.DROP: "deny", Kind.REJECT: "reject"}
 
 
@@ -78,6 +79,8 @@ def _of_tool(place: Place, rule: Rule, kind: Kind) -> str:
     if _UFW_CHAIN.match(place.chain) and kind in _UFW_ACTIONS:
         route = "route " if place.chain.endswith("forward") else ""
         return f"ufw {route}{_UFW_ACTIONS[kind]} {_plain(rule)}".rstrip()
+    if _UFW_LIMIT.match(place.chain):
+        return f"ufw limit: {text(rule, place.family)}"
     if place.table == "firewalld" and (zone := _FIREWALLD.match(place.chain)):
         verb = "allows" if kind == Kind.ACCEPT else "denies"
         return f"firewalld: zone {zone[1]} {verb} {_plain(rule)}".rstrip()

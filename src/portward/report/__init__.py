@@ -1,15 +1,16 @@
 """One file, one output format; pure.
 
 A module of this package is a format; it is found by its name. It has any of the functions
-``status(case, look)``, ``audit(audit, look)`` and ``explain(explanation, look)``, each of which
-returns the whole text. What several formats share lives in the packages ``screen`` (what a
-person sees, as data) and ``views`` (what a program reads, as types).
+``status(case, look)``, ``audit(audit, look)``, ``explain(explanation, look)``, and ``reach``,
+``trace``, ``matrix`` and ``difference`` of an answer about reach, each of which returns the whole
+text. What several formats share lives in the packages ``screen`` (what a person sees, as data) and
+``views`` (what a program reads, as types).
 """
 
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
@@ -17,6 +18,9 @@ from portward.model.case import Case
 from portward.model.errors import UsageError
 from portward.model.explanation import Explanation
 from portward.model.finding import Audit
+
+if TYPE_CHECKING:
+    from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 UNBOUNDED = 1_000_000
 """The width of a pipe or file: nothing is wrapped and no column falls away."""
@@ -33,16 +37,19 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 def formats(document: str) -> list[str]:
-    """List the formats that can render a document: "status", "audit" or "explain"."""
+    """List the formats that can render a document: "status", "audit", "reach"..."""
     import pkgutil  # noqa: PLC0415 - slow to import, and only a question or an error needs it
 
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return [name for name in names if _writer(name, document)]
 
 
-def render(name: str, document: Case | Audit | Explanation, look: Look) -> str:
+Document: TypeAlias = "Case | Audit | Explanation | PortReach | PacketReach | Matrix | Difference"
+
+
+def render(name: str, document: Document, look: Look) -> str:
     """Write a document in a format; raise UsageError where there is no such format for it."""
-    kind = _KINDS[type(document)]
+    kind = _KINDS[type(document).__name__]
     writer = _writer(name, kind)
     if not writer:
         known = ", ".join(formats(kind))
@@ -50,7 +57,16 @@ def render(name: str, document: Case | Audit | Explanation, look: Look) -> str:
     return writer(document, look)
 
 
-_KINDS: dict[type, str] = {Case: "status", Audit: "audit", Explanation: "explain"}
+_KINDS = {
+    "Case": "status",
+    "Audit": "audit",
+    "Explanation": "explain",
+    "PortReach": "reach",
+    "PacketReach": "trace",
+    "Matrix": "matrix",
+    "Difference": "difference",
+}
+"""By the name of the type, so that no command imports the types of another's documents."""
 
 
 def _writer(name: str, kind: str) -> Callable[[Any, Look], str] | None:

@@ -2,7 +2,7 @@
 
 import re
 from json import dumps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,9 @@ from portward.report.views import UnknownFact
 from portward.report.views import audit as audit_view
 from portward.report.views import listener as listener_view
 from portward.report.views import status as status_view
+
+if TYPE_CHECKING:
+    from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 DOCUMENTS = {"status": status_view.StatusView, "audit": audit_view.AuditView}
 _BEYOND_ASCII = re.compile(r"[^\n -~]")
@@ -26,6 +29,35 @@ def status(case: Case, _look: Look) -> str:
 def audit(audit: Audit, _look: Look) -> str:
     """Write what is wrong."""
     return _write(audit_view.view(audit))
+
+
+def reach(answer: "PortReach", _look: Look) -> str:
+    """Write who can reach a port."""
+    return _answer("portward-reach/1", answer)
+
+
+def trace(answer: "PacketReach", _look: Look) -> str:
+    """Write what happens to a packet."""
+    return _answer("portward-reach-packet/1", answer)
+
+
+def matrix(matrix: "Matrix", _look: Look) -> str:
+    """Write what every class of sources can reach."""
+    return _answer("portward-reach-matrix/1", matrix)
+
+
+def difference(difference: "Difference", _look: Look) -> str:
+    """Write what opens and what closes."""
+    return _answer("portward-reach-difference/1", difference)
+
+
+def line(answer: "PacketReach") -> str:
+    """Write what happens to one packet of a batch, as one line."""
+    return _clean(msgspec.json.encode(answer).decode()) + "\n"
+
+
+def _answer(name: str, answer: msgspec.Struct) -> str:
+    return _write({"schema": name, **msgspec.structs.asdict(answer)})
 
 
 def schema(document: str) -> dict[str, Any]:
@@ -44,7 +76,11 @@ def schema(document: str) -> dict[str, Any]:
 
 def _write(view: object) -> str:
     text = msgspec.json.format(msgspec.json.encode(view), indent=2).decode()
-    return _BEYOND_ASCII.sub(_escape, text) + "\n"
+    return _clean(text) + "\n"
+
+
+def _clean(text: str) -> str:
+    return _BEYOND_ASCII.sub(_escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

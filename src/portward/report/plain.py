@@ -1,5 +1,7 @@
 """Text without colour, for pipes and files: quick, and made of one line a row."""
 
+from typing import TYPE_CHECKING
+
 from portward.model.case import Case
 from portward.model.explanation import Explanation
 from portward.model.finding import Audit
@@ -9,6 +11,9 @@ from portward.report.screen import audit as audit_screen
 from portward.report.screen import explain as explain_screen
 from portward.report.screen import status as status_screen
 from portward.report.screen.layout import ASCII_MARKS, UNICODE_MARKS, lines
+
+if TYPE_CHECKING:
+    from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 
 def status(case: Case, look: Look) -> str:
@@ -24,6 +29,34 @@ def audit(audit: Audit, look: Look) -> str:
 def explain(explanation: Explanation, look: Look) -> str:
     """Write what is known."""
     return _paint(explain_screen.explain(explanation), look)
+
+
+def reach(answer: "PortReach", look: Look) -> str:
+    """Write who can reach a port."""
+    from portward.report.screen import reach as screen  # noqa: PLC0415 - status does not need it
+
+    return _paint(screen.reach(answer), look)
+
+
+def trace(answer: "PacketReach", look: Look) -> str:
+    """Write what happens to a packet."""
+    from portward.report.screen import trace as screen  # noqa: PLC0415 - status does not need it
+
+    return _paint(screen.trace(answer), look)
+
+
+def matrix(matrix: "Matrix", look: Look) -> str:
+    """Write what every class of sources can reach."""
+    from portward.report.screen import matrix as screen  # noqa: PLC0415 - as above
+
+    return _paint(screen.matrix(matrix), look)
+
+
+def difference(difference: "Difference", look: Look) -> str:
+    """Write what opens and what closes."""
+    from portward.report.screen import matrix as screen  # noqa: PLC0415 - as above
+
+    return _paint(screen.difference(difference), look)
 
 
 def _paint(screen: Screen, look: Look) -> str:

@@ -1,6 +1,7 @@
 """The screen of a person: coloured by exposure and severity where the terminal has colour."""
 
 from io import StringIO
+from typing import TYPE_CHECKING
 
 from portward.model.case import Case
 from portward.model.explanation import Explanation
@@ -11,6 +12,9 @@ from portward.report.screen import audit as audit_screen
 from portward.report.screen import explain as explain_screen
 from portward.report.screen import status as status_screen
 from portward.report.screen.layout import ASCII_MARKS, UNICODE_MARKS, lines
+
+if TYPE_CHECKING:
+    from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 STYLES = {
     Tone.PLAIN: "",
@@ -46,6 +50,38 @@ def explain(explanation: Explanation, look: Look) -> str:
     if not look.colour:
         return plain.explain(explanation, look)
     return _paint(explain_screen.explain(explanation), look)
+
+
+def reach(answer: "PortReach", look: Look) -> str:
+    """Write who can reach a port."""
+    from portward.report.screen import reach as screen  # noqa: PLC0415 - status does not need it
+
+    return _paint(screen.reach(answer), look) if look.colour else plain.reach(answer, look)
+
+
+def trace(answer: "PacketReach", look: Look) -> str:
+    """Write what happens to a packet."""
+    from portward.report.screen import trace as screen  # noqa: PLC0415 - status does not need it
+
+    return _paint(screen.trace(answer), look) if look.colour else plain.trace(answer, look)
+
+
+def matrix(matrix: "Matrix", look: Look) -> str:
+    """Write what every class of sources can reach."""
+    from portward.report.screen import matrix as screen  # noqa: PLC0415 - status does not need it
+
+    return _paint(screen.matrix(matrix), look) if look.colour else plain.matrix(matrix, look)
+
+
+def difference(difference: "Difference", look: Look) -> str:
+    """Write what opens and what closes."""
+    from portward.report.screen import matrix as screen  # noqa: PLC0415 - status does not need it
+
+    return (
+        _paint(screen.difference(difference), look)
+        if look.colour
+        else plain.difference(difference, look)
+    )
 
 
 def _paint(screen: Screen, look: Look) -> str:
