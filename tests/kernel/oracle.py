@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kernel.libnftables import Nft
-from kernel.probes import DROPPED, HOPS, ICMP, ICMPV6, REJECTED, TCP, UDP, Answer, Group, delivered, left
+from kernel.probes import (
+    DROPPED,
+    HOPS,
+    ICMP,
+    ICMPV6,
+    REJECTED,
+    TCP,
+    UDP,
+    Answer,
+    Group,
+    delivered,
+    left,
+)
 from own_network import run
 from portward.model.host import Interface, Route, Sysctl
 from portward.model.unknown import Unknown
@@ -65,6 +77,7 @@ class Oracle:
             )
         _set("ipv4/icmp_ratemask", 0)
         _set("ipv6/icmp/ratelimit", 0)
+        Path("/proc/sys/net/ipv6/icmp/ratemask").write_text("\n", encoding="ascii")
         _set("netfilter/nf_conntrack_tcp_loose", 1)
         self._world: World | None = None
         self._taps: list[tuple[socket.socket, int]] = []

@@ -56,7 +56,11 @@ class Group(NamedTuple):
         length = self.bits // 8
         addresses = source.to_bytes(length, "big") + self.daddr.to_bytes(length, "big")
         at = {TCP: 16, UDP: 6, ICMP: 2, ICMPV6: 2}[self.protocol]
-        pseudo = b"" if self.protocol == ICMP else addresses + struct.pack("!HH", self.protocol, len(body))
+        pseudo = (
+            b""
+            if self.protocol == ICMP
+            else addresses + struct.pack("!HH", self.protocol, len(body))
+        )
         total = checksum(pseudo + body)
         if not total and self.protocol == UDP:
             total = 0xFFFF

@@ -195,7 +195,11 @@ class Paths:
         """Return the result as nft_fib(4|6)_eval() does; "" stands for "no interface"."""
         if result == "type":
             return kind
-        if way is None or (result == "iif oif" and way != device) or kind not in {UNICAST, BROADCAST}:
+        if (
+            way is None
+            or (result == "iif oif" and way != device)
+            or kind not in {UNICAST, BROADCAST}
+        ):
             return ""
         return way
 
