@@ -274,13 +274,23 @@ def exposure(  # noqa: PLR0913 - one for each field that a test may be about
     return Exposure(
         listener=of,
         recognition=known,
-        reach=reach(scope, *networks),
+        reach=reach(scope, *networks, families=_FAMILIES[of.family]),
         verdict=verdict,
         allowance=allowance,
     )
 
 
-def reach(scope: Scope, *networks: str) -> Reach:
+_FAMILIES = {
+    Family.IPV4: (Family.IPV4,),
+    Family.IPV6: (Family.IPV6,),
+    Family.DUAL: (Family.IPV4, Family.IPV6),
+    Family.LINK: (),
+}
+
+
+def reach(
+    scope: Scope, *networks: str, families: tuple[Family, ...] = (Family.IPV4, Family.IPV6)
+) -> Reach:
     """Who gets through eth0, by a rule that says so."""
     shut = scope == Scope.NOBODY
     rule = Decider(
@@ -289,14 +299,14 @@ def reach(scope: Scope, *networks: str) -> Reach:
         text="drop" if shut else "tcp dport 80 accept",
         where="inet filter input, handle 7",
     )
-    both = tuple(Entrance(device="eth0", family=one) for one in (Family.IPV4, Family.IPV6))
+    entrances = tuple(Entrance(device="eth0", family=one) for one in families)
     opened = scope in {Scope.EVERYONE, Scope.NETWORKS}
     return Reach(
         scope=scope,
         reason=f"the test says {scope}",
         networks=networks,
         decided_by=(rule,) if opened or shut else (),
-        entrances=both if opened else (),
+        entrances=entrances if opened else (),
     )
 
 

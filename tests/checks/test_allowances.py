@@ -7,6 +7,7 @@ import pytest
 import build
 from portward.checks import checks
 from portward.model.finding import Finding, Undecided
+from portward.model.policy import Sources
 from portward.model.service import Audience, Encryption
 from portward.model.status import Exposure, Scope
 
@@ -36,6 +37,31 @@ def test_wider_than_allowed(audience: Audience, scope: Scope, kinds: list[type])
     allowed = build.allowance("80/tcp", audience=audience)
     results = run("wider-than-allowed", open_port(scope=scope, allowance=allowed))
     assert [type(one) for one in results] == kinds
+
+
+ADMIN = Sources(audience=Audience.PRIVATE, networks=("192.0.2.0/24",), label="admin")
+
+
+@pytest.mark.parametrize(
+    ("facts", "networks", "beyond"),
+    [
+        ({"audience": Audience.PRIVATE}, ("10.0.0.0/8", "fe80::/64 (eth0)"), None),
+        ({"audience": Audience.PRIVATE}, ("10.0.0.0/8", "203.0.113.0/24"), "203.0.113.0/24"),
+        ({"sources": ADMIN}, ("192.0.2.0/25",), None),
+        ({"sources": ADMIN}, ("192.0.2.0/24", "10.8.0.0/24 (wg0)"), "10.8.0.0/24"),
+        ({"sources": ADMIN}, ("192.0.2.0/23",), "192.0.3.0/24"),
+    ],
+)
+def test_networks_beyond_the_allowance(
+    facts: dict[str, Any], networks: tuple[str, ...], beyond: str | None
+) -> None:
+    allowed = build.allowance("80/tcp", **facts)
+    exposure = open_port(scope=Scope.NETWORKS, networks=networks, allowance=allowed)
+    results = run("wider-than-allowed", exposure)
+    assert len(results) == (beyond is not None)
+    for finding in results:
+        assert isinstance(finding, Finding)
+        assert f"is open to {beyond}, but allowed only for" in finding.title
 
 
 @pytest.mark.parametrize(("address", "found"), [("0.0.0.0", 1), ("192.0.2.1", 0)])

@@ -1,12 +1,14 @@
 """Two managers that fight, and IPv6 beside a closed IPv4."""
 
 import pytest
+from msgspec import structs
 
 import build
 from portward.checks import checks
 from portward.model.host import FirewallManager, InetdLine
-from portward.model.net import Protocol
+from portward.model.net import Family, Protocol
 from portward.model.service import BackdoorPort
+from portward.model.status import Entrance, Scope
 
 ONLY_IPV4 = build.INPUT_DROP.replace('"inet"', '"ip"')
 ROUTED = build.interface(addresses=("198.51.100.7/24", "2001:db8::7/64"))
@@ -39,6 +41,33 @@ def test_managers(second: FirewallManager, found: int) -> None:
 )
 def test_ipv6(ruleset: str, interface: object, found: int) -> None:
     case = build.case(firewall=build.firewall(nft=ruleset), interfaces=(interface,))
+    assert len(list(checks()["ipv6-unfiltered"].run(case))) == found
+
+
+def test_a_service_that_is_open_over_ipv6_alone() -> None:
+    six = (Entrance(device="eth0", family=Family.IPV6),)
+    dual = build.listener("22/tcp", "::", family=Family.DUAL)
+    leak = build.exposure(dual)
+    leak = structs.replace(leak, reach=structs.replace(leak.reach, entrances=six))
+    meant = structs.replace(leak, allowance=build.allowance("22/tcp"))
+    both = build.exposure(dual)
+    for exposure, found in ((leak, 1), (meant, 0), (both, 0)):
+        case = build.case(exposure, interfaces=(ROUTED,))
+        findings = list(checks()["ipv6-unfiltered"].run(case))
+        assert len(findings) == found
+        for finding in findings:
+            assert "over IPv6, but not over IPv4" in str(finding)
+
+
+@pytest.mark.parametrize(
+    ("four", "found"), [(Scope.NOBODY, 1), (Scope.NETWORKS, 1), (Scope.HOST, 0), (Scope.UNKNOWN, 0)]
+)
+def test_the_sockets_of_both_families(four: Scope, found: int) -> None:
+    twins = (
+        build.exposure(build.listener("22/tcp"), scope=four),
+        build.exposure(build.listener("22/tcp", "::")),
+    )
+    case = build.case(*twins, interfaces=(ROUTED,))
     assert len(list(checks()["ipv6-unfiltered"].run(case))) == found
 
 

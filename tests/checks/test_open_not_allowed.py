@@ -66,11 +66,28 @@ def test_random_ports_belong_to_the_finding_but_not_to_its_id() -> None:
         (None, Scope.EVERYONE, Severity.MEDIUM, Confidence.CERTAIN),
         (SMB, Scope.HOST, Severity.INFO, Confidence.CERTAIN),
         (TELNET, Scope.HOST, Severity.LOW, Confidence.CERTAIN),
+        (SMB, Scope.NOBODY, Severity.INFO, Confidence.CERTAIN),
     ],
 )
 def test_severity(service: Any, scope: Scope, severity: Severity, confidence: Confidence) -> None:
     (finding,) = findings(build.exposure(of("x.service", "x", "23/tcp"), service, scope=scope))
     assert (finding.severity, finding.confidence) == (severity, confidence)
+
+
+def test_behind_a_firewall_it_is_needless_and_the_rule_is_named() -> None:
+    (finding,) = findings(
+        build.exposure(of("smbd.service", "samba", "445/tcp"), SMB, scope=Scope.NOBODY)
+    )
+    assert finding.title.endswith("listens, the firewall keeps everyone out, and no role needs it")
+    assert any(
+        (one.text, one.where) == ("eth0 keeps out: drop", "inet filter input, handle 7")
+        for one in finding.evidence
+    )
+
+
+def test_what_everyone_reaches_names_rule_and_interface() -> None:
+    (finding,) = findings(build.exposure(of("smbd.service", "samba", "445/tcp"), SMB))
+    assert "eth0 lets in: tcp dport 80 accept" in [one.text for one in finding.evidence]
 
 
 def test_a_client_that_waits_for_an_answer_is_no_fault() -> None:
@@ -82,12 +99,20 @@ def test_a_client_that_waits_for_an_answer_is_no_fault() -> None:
     "exposure",
     [
         build.exposure(of("a", "a", "3000/tcp", "127.0.0.1"), scope=Scope.HOST),
+        build.exposure(of("a", "a", "45000/udp"), scope=Scope.NOBODY),
         build.exposure(of("a", "a", "80/tcp"), allowance=build.allowance("80/tcp")),
         build.exposure(of("a", "a", "68/udp"), build.service("dhcp-client", essential=True)),
         build.exposure(of("a", "a", "3/packet", "", protocol=Protocol.PACKET)),
         build.exposure(of("a", "a", "80/tcp", namespace="blue")),
     ],
-    ids=["unknown on this host only", "allowed", "essential", "packet socket", "another namespace"],
+    ids=[
+        "unknown on this host only",
+        "unknown behind a firewall",
+        "allowed",
+        "essential",
+        "packet socket",
+        "another namespace",
+    ],
 )
 def test_not_its_business(exposure: Exposure) -> None:
     assert findings(exposure) == []

@@ -63,12 +63,13 @@ def _missing(exposure: Exposure) -> tuple[str, ...]:
         return meant
     if reach.scope != Scope.NETWORKS or not reach.decided_by:
         return ()
-    shut = tuple(network for network in meant if _is_shut(network, reached_from(reach)))
+    reached = reached_from(reach)
     if allowance.sources.networks:
-        return shut
+        return tuple(network for network in meant if _is_shut(network, reached))
     if allowance.sources.audience == Audience.ANYONE:
         return () if is_open(reach) else meant
-    return shut if shut == meant else ()  # some private networks are enough
+    # Of all private networks the one that gets through may be all that there is.
+    return meant if beyond(meant, reached) == beyond(meant, ()) else ()
 
 
 def _is_shut(network: str, reached: tuple[str, ...]) -> bool:
