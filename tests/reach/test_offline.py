@@ -38,7 +38,7 @@ def test_a_file_of_interfaces_becomes_a_host() -> None:
     ],
 )
 def test_what_makes_no_sense_is_named(change: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="^file: is no file of interfaces: "):
+    with pytest.raises(UsageError, match=r"^file: is no file of interfaces: "):
         offline.host(json.dumps({**GOOD, **change}).encode(), "file")
 
 
@@ -50,7 +50,7 @@ def test_anything_else_is_bad_input(data: bytes) -> None:
 
 @given(st.one_of(st.binary(), st.text().map(str.encode)))
 def test_no_file_breaks_the_reader_of_rulesets(data: bytes) -> None:
-    with pytest.raises(UsageError, match="^file"):
+    with pytest.raises(UsageError, match=r"^file"):
         offline.ruleset([("file", data)])
 
 

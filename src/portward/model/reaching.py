@@ -126,7 +126,8 @@ class Opening(Struct, frozen=True, kw_only=True):
     """Name of the class."""
     protocol: Protocol
     ports: str
-    """"22", "6000-6063"."""
+    source_ports: str | None
+    """From these source ports only; None: from any."""
     answer: Answer
 
 
@@ -145,6 +146,8 @@ class Change(Struct, frozen=True, kw_only=True):
     """"opens", "closes", or "perhaps" where one of the two answers is no certain one."""
     protocol: Protocol
     ports: str
+    source_ports: str | None
+    """From these source ports only; None: from any."""
     interface: str
     family: Family
     networks: tuple[str, ...]

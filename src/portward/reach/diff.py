@@ -17,7 +17,7 @@ _WHAT = {
 }
 
 
-_Key = tuple[Protocol, Answer, Answer, tuple[Range, ...]]
+_Key = tuple[Protocol, str | None, Answer, Answer, tuple[Range, ...]]
 """What ports of one change have in common."""
 
 
@@ -30,9 +30,7 @@ def difference(old: Site, new: Site, names: tuple[str, str]) -> Difference:
         before, after = old.machines[family], new.machines[family]
         writer = Machine(both, after.host)
         for device in dict.fromkeys([*before.host.devices, *after.host.devices]):
-            pairs = zip(
-                _openings(before, device, ports), _openings(after, device, ports), strict=True
-            )
+            pairs = _paired(_openings(before, device, ports), _openings(after, device, ports))
             changes += _changes(writer, device, pairs, new.named)
     return Difference(
         old=names[0],
@@ -40,6 +38,15 @@ def difference(old: Site, new: Site, names: tuple[str, str]) -> Difference:
         changes=tuple(changes),
         gaps=tuple(dict.fromkeys([*old.gaps, *new.gaps])),
     )
+
+
+def _paired(before: Iterable[Open], after: Iterable[Open]) -> Iterator[tuple[Open, Open]]:
+    """Pair what is about the same ports, here and there; nobody where one side has nothing."""
+    was = {(one.protocol, one.ports, one.source_ports): one for one in before}
+    now = {(one.protocol, one.ports, one.source_ports): one for one in after}
+    for key in dict.fromkeys([*was, *now]):
+        nobody = (was.get(key) or now[key])._replace(yes=(), perhaps=())
+        yield was.get(key, nobody), now.get(key, nobody)
 
 
 def _openings(machine: Machine, device: str, ports: list[Range]) -> Iterator[Open]:
@@ -61,8 +68,9 @@ def _changes(
         for old, new in product(Answer, Answer):
             ranges = () if old == new else intersection(was[old], now[new])
             if ranges:
-                found.setdefault((before.protocol, old, new, ranges), []).append(before.ports)
-    for (protocol, old, new, ranges), ports in found.items():
+                key = (before.protocol, before.source_ports, old, new, ranges)
+                found.setdefault(key, []).append(before.ports)
+    for (protocol, sports, old, new, ranges), ports in found.items():
         members = bits(writer, ranges)
         prefixes = networks(ranges, writer.family)
         words = ", ".join(prefixes)
@@ -72,6 +80,7 @@ def _changes(
             what=_WHAT.get((old, new), "perhaps"),
             protocol=protocol,
             ports=spans(ports),
+            source_ports=sports,
             interface=device,
             family=writer.family,
             networks=prefixes,

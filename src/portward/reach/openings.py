@@ -7,7 +7,8 @@ from portward.model.net import MAX_PORT, Protocol
 from portward.model.reaching import Answer, Matrix, Opening, SourceClass
 from portward.reach.answer import Machine
 from portward.reach.cuts import cuts, representatives, target_ports
-from portward.reach.question import sources, spans
+from portward.reach.path import Paths
+from portward.reach.question import by_source_port, sources, spans
 from portward.reach.ruleset import Range, Ruleset
 from portward.reach.site import Site
 
@@ -22,6 +23,8 @@ class Open(NamedTuple):
     """No rule tells them apart."""
     yes: tuple[Range, ...]
     perhaps: tuple[Range, ...]
+    source_ports: str | None = None
+    """From these source ports only; None: from any."""
 
 
 def port_classes(rulesets: Iterable[Ruleset]) -> list[Range]:
@@ -37,10 +40,12 @@ def port_classes(rulesets: Iterable[Ruleset]) -> list[Range]:
 
 def openings(machine: Machine, device: str, ports: Iterable[Range]) -> Iterator[Open]:
     """Yield who gets through by one interface, for each protocol and range of ports."""
+    paths = Paths(machine.ruleset, machine.host, machine.sources)
     for protocol in PROTOCOLS:
         for span in ports:
-            door = machine.published(device, protocol, span[0])
-            yield Open(protocol, span, door.yes, door.perhaps)
+            for sports, yes, perhaps in by_source_port(machine, paths, device, protocol, span[0]):
+                ranges = machine.sources.ranges
+                yield Open(protocol, span, tuple(ranges(yes)), tuple(ranges(perhaps)), sports)
 
 
 def matrix(site: Site) -> Matrix:
@@ -82,14 +87,20 @@ def _classes(machine: Machine, found: Iterable[Open]) -> list[int]:
 
 
 def _of_class(machine: Machine, name: str, part: int, found: Iterable[Open]) -> Iterator[Opening]:
-    ports: dict[tuple[Protocol, Answer], list[Range]] = {}
+    ports: dict[tuple[Protocol, Answer, str | None], list[Range]] = {}
     for one in found:
         if part & bits(machine, one.yes):
-            ports.setdefault((one.protocol, Answer.YES), []).append(one.ports)
+            ports.setdefault((one.protocol, Answer.YES, one.source_ports), []).append(one.ports)
         elif part & bits(machine, one.perhaps):
-            ports.setdefault((one.protocol, Answer.PERHAPS), []).append(one.ports)
-    for (protocol, answer), ranges in ports.items():
-        yield Opening(source=name, protocol=protocol, ports=spans(ranges), answer=answer)
+            ports.setdefault((one.protocol, Answer.PERHAPS, one.source_ports), []).append(one.ports)
+    for (protocol, answer, sports), ranges in ports.items():
+        yield Opening(
+            source=name,
+            protocol=protocol,
+            ports=spans(ranges),
+            source_ports=sports,
+            answer=answer,
+        )
 
 
 def bits(machine: Machine, ranges: Iterable[Range]) -> int:

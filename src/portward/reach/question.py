@@ -125,6 +125,27 @@ def _sent(
             yield _Sent(address, sport, reached & ~denied, reached & denied, journey)
 
 
+def by_source_port(
+    machine: Machine, paths: Paths, device: str, protocol: Protocol, number: int
+) -> Iterator[tuple[str | None, int, int]]:
+    """Yield who gets through for certain, and who perhaps: from any source port (None), and
+    who else from certain ones.
+    """
+    found: dict[int, tuple[int, int]] = {}
+    for one in _sent(machine, paths, device, protocol, number, machine.addresses):
+        yes, perhaps = found.get(one.sport, (0, 0))
+        found[one.sport] = yes | one.yes, perhaps | one.perhaps
+    yes, perhaps = found.pop(_ordinary(machine.sports), (0, 0))
+    yield None, yes, perhaps & ~yes
+    special: dict[tuple[int, int], set[int]] = {}
+    for sport, (more, maybe) in found.items():
+        others = more & ~yes, maybe & ~(more | yes | perhaps)
+        if any(others):
+            special.setdefault(others, set()).add(sport)
+    for (more, maybe), sports in special.items():
+        yield _spans(machine.sports, sports), more, maybe
+
+
 def _ordinary(sports: list[int]) -> int:
     """Return the representative of the source ports that programs get."""
     return max(sport for sport in sports if sport <= EPHEMERAL)

@@ -1,6 +1,6 @@
 """The screens of ``portward reach --matrix`` and ``portward reach --diff``."""
 
-from portward.model.reaching import Answer, Difference, Matrix
+from portward.model.reaching import Answer, Change, Difference, Matrix, Opening
 from portward.model.words import printable
 from portward.report.screen import Column, Heading, Paragraph, Row, Screen, Table, Tone
 from portward.report.screen.reach import FAMILIES, TONES, gaps
@@ -16,7 +16,7 @@ def matrix(found: Matrix) -> Screen:
     rows = []
     for one in found.classes:
         ports = [
-            f"{opening.ports}/{opening.protocol}{' perhaps' * (opening.answer == Answer.PERHAPS)}"
+            _ports(opening) + " perhaps" * (opening.answer == Answer.PERHAPS)
             for opening in found.reach
             if opening.source == one.name
         ]
@@ -40,8 +40,7 @@ def difference(found: Difference) -> Screen:
     rows = []
     for one in found.changes:
         what = one.what if one.what != "perhaps" else f"{one.before} -> {one.after}"
-        port = f"{one.ports}/{one.protocol}"
-        cells = (what, port, one.words, one.interface, FAMILIES[one.family])
+        cells = (what, _ports(one), one.words, one.interface, FAMILIES[one.family])
         rows.append(Row(_CHANGES[one.what], tuple(map(printable, cells))))
     columns = (
         Column("", 0, toned=True),
@@ -55,3 +54,8 @@ def difference(found: Difference) -> Screen:
         (Table(columns, tuple(rows)),),
         *gaps(found.gaps),
     ]
+
+
+def _ports(one: Opening | Change) -> str:
+    only = f" from source port {one.source_ports} only" if one.source_ports else ""
+    return f"{one.ports}/{one.protocol}{only}"
