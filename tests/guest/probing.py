@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-SECONDS = 2.0
+SECONDS = 2.5
 """How long silence is waited for: one repetition of a SYN (RFC 6298: after one second)."""
 
 ROUNDS = 12

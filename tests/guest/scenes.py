@@ -20,6 +20,7 @@ PACKAGES = (
     "crun",
     "netavark",
     "aardvark-dns",
+    "containernetworking-plugins",
     "libvirt-daemon-system",
     "libvirt-clients",
     "libvirt-daemon-config-network",
@@ -147,14 +148,17 @@ def serve(guest: Guest, *ports: str, inside: int | None = None) -> None:
 def reset(guest: Guest) -> None:
     """Take away what the last scene left."""
     if guest.run("systemctl", "is-active", "docker", check=False).returncode == 0:
-        guest.run("docker", "rm", "-f", "shop", "private", "app")
-        guest.run("docker", "network", "rm", "apps")
+        guest.run("docker", "rm", "-f", "shop", "private", "app", check=False)
+        guest.run("docker", "network", "rm", "apps", check=False)
     guest.run("podman", "rm", "--all", "--force", "--time=0", check=False)
+    guest.run("podman", "network", "rm", "apps", check=False)
     if "ENABLED=yes" in (guest.tree / "etc/ufw/ufw.conf").read_text():
         guest.run("ufw", "--force", "reset")
     guest.run("systemctl", "stop", *_UNITS, check=False)
     guest.run("systemctl", "stop", "answering*")
     guest.run("nft", "flush", "ruleset")
+    for tool in ("iptables-legacy", "ip6tables-legacy"):
+        _feed(guest, "*filter\n:INPUT ACCEPT\nCOMMIT\n", f"{tool}-restore")
     guest.run(
         "bash",
         "-c",
@@ -251,9 +255,14 @@ def firewalld(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
         *(("public", f"--add-rich-rule=rule {rule}") for rule in _RICH),
     ):
         guest.run("firewall-offline-cmd", f"--zone={zone}", option)
-    guest.run("systemctl", "start", "firewalld")
+    _start_firewalld(guest)
     goals = [goal for goal in _all(net) if goal.port != 9100]
     return [], [*goals, *net.goals("9100/tcp", limited=True)]
+
+
+def _start_firewalld(guest: Guest) -> None:
+    guest.run("systemctl", "start", "firewalld")
+    guest.wait_for("firewall-cmd", "--state")  # the rules come after the start
 
 
 def _docker(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
@@ -304,13 +313,25 @@ def docker_and_ufw(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
     return stands, [*goals, *net.goals("22/tcp", "161/udp")]
 
 
-def podman(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
-    """Published ports of netavark, past a table that drops input."""
-    serve(guest, "22/tcp", "161/udp")
+def netavark(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
+    """Published ports of podman, past a table that drops input."""
     _feed(guest, _INPUT_DROP, "nft", "-f")
+    return _podman(guest, net, "netavark")
+
+
+def cni(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
+    """Published ports of podman with its older networks."""
+    return _podman(guest, net, "cni")
+
+
+def _podman(guest: Guest, net: Net, backend: str) -> tuple[list[Stand], list[Goal]]:
+    serve(guest, "22/tcp", "161/udp")
+    containers = guest.tree / "etc/containers"
+    (containers / "containers.conf").write_text(f'[network]\nnetwork_backend="{backend}"\n')
     storage = '[storage]\ndriver="vfs"\nrunroot="/run/storage"\ngraphroot="/root/storage"\n'
-    (guest.tree / "etc/containers/storage.conf").write_text(storage)
+    (containers / "storage.conf").write_text(storage)
     guest.run("podman", "network", "create", f"--subnet={net.behind}.0/25", "apps")
+    (network,) = json.loads(guest.run("podman", "network", "inspect", "apps").stdout)
     root = _box(guest)
     inside = {}
     for name, *publish in (
@@ -326,9 +347,17 @@ def podman(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
     serve(guest, "80/tcp", "9100/tcp", inside=process)
     # Not from web: what comes back by the port of the bridge it left by, the bridge drops.
     idle, process = inside["idle"]
-    stand = Stand("podman1", "eth0", (idle,), process, (web,))
+    stand = Stand(network["network_interface"], "eth0", (idle,), process, (web,))
     goals = [Goal(web, 80), Goal(web, 9100), Goal(net.own_lan[0], 8093)]
     return [stand], [*goals, *net.goals("22/tcp", "161/udp", "8092/tcp", "8093/tcp")]
+
+
+def docker_and_firewalld(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
+    """Docker puts its bridges into a zone of firewalld, and its rules beside firewalld's."""
+    serve(guest, "22/tcp", "161/udp")
+    _start_firewalld(guest)
+    stands, goals = _docker(guest, net)
+    return stands, [*goals, *net.goals("22/tcp", "161/udp")]
 
 
 def libvirt(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
@@ -378,6 +407,7 @@ def fail2ban(guest: Guest, net: Net) -> tuple[list[Stand], list[Goal]]:
         ("web", "2001:db8:88::8"),
     ):
         guest.run("fail2ban-client", "set", jail, "banip", address)
+        guest.wait_for("sh", "-c", f"nft list ruleset | grep -q {address}")  # it bans by and by
     return [], _all(net)
 
 
@@ -535,7 +565,9 @@ SCENES: dict[str, Scene] = {
     "legacy": Scene(("iptables",), legacy),
     "fail2ban": Scene(("fail2ban", "iptables", "nftables"), fail2ban),
     "libvirt": Scene(("libvirt-daemon", "iptables"), libvirt),
-    "podman": Scene(("podman", "netavark", "iptables"), podman),
+    "podman": Scene(("podman", "netavark", "nftables", "iptables"), netavark),
+    "podman-cni": Scene(("podman", "containernetworking-plugins", "iptables"), cni),
     "docker": Scene(("docker.io", "iptables"), docker),
     "docker-and-ufw": Scene(("docker.io", "ufw", "iptables"), docker_and_ufw),
+    "docker-and-firewalld": Scene(("docker.io", "firewalld", "iptables"), docker_and_firewalld),
 }

@@ -15,7 +15,7 @@ from guest.machine import Guest, image
 from guest.scenes import PACKAGES, SCENES, Net, knock, prepare, reset
 from portward.model.host import HOST, Snapshot
 from portward.model.unknown import NOT_SURVEYED
-from reach.captures import Capture, Knock, disagreements
+from reach.captures import Capture, Knock, disagreements, misstatements
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
 
@@ -82,5 +82,6 @@ def test_the_model_says_what_the_kernel_does(net: Net, name: str) -> None:
         text = msgspec.json.format(msgspec.json.encode(capture), indent=1)
         Path(folder, f"{name}.json").write_bytes(text + b"\n")
     assert disagreements(capture) == []
+    assert misstatements(capture) == []
     limited = [one for one in knocks if one.limited]
     assert not limited or any(len(one.reached) > 1 for one in limited)

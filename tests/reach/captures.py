@@ -1,16 +1,18 @@
 """Captures: a machine as real tools set it up, and what really answered knocks at its ports."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from portward.model.host import HOST, Listener, Snapshot
 from portward.model.net import Family, Protocol, is_wildcard
+from portward.model.status import Entrance, Reach, Scope
 from portward.model.unknown import Unknown
 from portward.reach import load
 from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine
+from portward.reach.exposure import Exposer, is_passed_on
 from portward.reach.host import Host, host, number
 from portward.reach.path import Ending, arrive, packet
 from portward.reach.ruleset import Kind
@@ -165,3 +167,63 @@ def disagreements(capture: Capture) -> list[str]:
             if word != ("yes" if len(predicted.reached) == 1 else "perhaps"):
                 found.append(f"{knock}: {predicted}, but the set of sources says {word!r}")
     return found
+
+
+def misstatements(capture: Capture) -> list[str]:
+    """Return every knock that contradicts what status says of the port it was at."""
+    exposer, model = Exposer(capture.snapshot), Model(capture.snapshot)
+    listeners = capture.snapshot.listeners
+    assert not isinstance(listeners, Unknown)
+    found = []
+    for listener in (*listeners, *exposer.passed_on()):
+        reach = exposer.reach(listener)
+        for knock in filter(model.is_own, capture.knocks):
+            if not _is_at(knock, listener):
+                continue
+            if reach.scope == Scope.UNKNOWN:
+                right = knock.limited
+            elif reach.scope == Scope.EVERYONE and not _is_entrance(knock, reach):
+                right = True  # of other interfaces it says nothing
+            else:
+                right = _is_named(knock, reach) in _outcomes(capture, knock, listener)
+            if not right:
+                found.append(f"{knock}: {knock.reached}, but {reach.scope}: {reach.networks}")
+    return found
+
+
+def _is_at(knock: Knock, listener: Listener) -> bool:
+    return (
+        (knock.protocol, knock.port) == (listener.protocol, listener.port)
+        and _family(knock.address) == listener.family
+        and (is_wildcard(listener.address) or listener.address == knock.address)
+    )
+
+
+def _outcomes(capture: Capture, knock: Knock, listener: Listener) -> set[bool]:
+    """Say whether that source came to the listener, or to that which it stands for."""
+    if listener.container is not None or is_passed_on(listener):
+        return {answer is not None for answer in knock.reached}
+    by_another_port = {
+        True
+        for other in capture.knocks
+        if (other.device, other.source, other.protocol)
+        == (knock.device, knock.source, knock.protocol)
+        and f"{knock.address} {knock.port}" in other.reached
+    }
+    return by_another_port or {False}
+
+
+def _is_named(knock: Knock, reach: Reach) -> bool:
+    """Say whether a statement names the source of a knock."""
+    return _is_entrance(knock, reach) and (
+        reach.scope == Scope.EVERYONE
+        or any(
+            ip_address(knock.source) in ip_network(network)
+            for network, _, device in (one.partition(" ") for one in reach.networks)
+            if device in {"", f"({knock.device})"}
+        )
+    )
+
+
+def _is_entrance(knock: Knock, reach: Reach) -> bool:
+    return Entrance(device=knock.device, family=_family(knock.source)) in reach.entrances
