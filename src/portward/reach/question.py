@@ -128,8 +128,9 @@ def _sent(
 def by_source_port(
     machine: Machine, paths: Paths, device: str, protocol: Protocol, number: int
 ) -> Iterator[tuple[str | None, int, int]]:
-    """Yield who gets through for certain, and who perhaps: from any source port (None), and
-    who else from certain ones.
+    """Yield who gets through, for certain and perhaps.
+
+    First from any source port (None), then who else from certain ones.
     """
     found: dict[int, tuple[int, int]] = {}
     for one in _sent(machine, paths, device, protocol, number, machine.addresses):
