@@ -64,7 +64,7 @@ def _spans(edges: list[int]) -> st.SearchStrategy[Range]:
 
 
 def _ranges(edges: list[int]) -> st.SearchStrategy[Values]:
-    return st.lists(_spans(edges), min_size=1, max_size=12).map(tuple)
+    return st.lists(_spans(edges), min_size=1, max_size=2).map(tuple)
 
 
 VALUES: dict[str, st.SearchStrategy[Values]] = {
@@ -108,9 +108,10 @@ def _test(draw: st.DrawFn) -> Test:
     if draw(st.integers(0, 9)) == 0:
         return Test((Field("saddr"),), SetName(draw(st.sampled_from(["few", "moving"]))), negated)
     if draw(st.integers(0, 9)) == 0:
-        part = Bits(Field(draw(st.sampled_from(["mark", "dport", "ct state"]))), 3)
+        name, mask = draw(st.sampled_from([("mark", 3), ("dport", 0xFFF0), ("ct state", 3)]))
+        part = Bits(Field(name), mask)
         return Test((part,), ((((0, 1),),),), negated)
-    rows = draw(st.lists(_row(names), min_size=1, max_size=12))
+    rows = draw(st.lists(_row(names), min_size=1, max_size=10))
     return Test(tuple(Field(name) for name in names), tuple(rows), negated)
 
 
@@ -123,7 +124,7 @@ def _verdict(below: tuple[str, ...]) -> st.SearchStrategy[Verdict]:
 @st.composite
 def _dispatch(draw: st.DrawFn, below: tuple[str, ...]) -> Dispatch:
     names = draw(_NAMES)
-    entries = draw(st.lists(st.tuples(_row(names), _verdict(below)), min_size=1, max_size=12))
+    entries = draw(st.lists(st.tuples(_row(names), _verdict(below)), min_size=1, max_size=10))
     return Dispatch(tuple(Field(name) for name in names), tuple(entries))
 
 
@@ -165,7 +166,7 @@ def _rule(draw: st.DrawFn, below: tuple[str, ...], changes: st.SearchStrategy[St
 def _rules(
     below: tuple[str, ...], changes: st.SearchStrategy[Step]
 ) -> st.SearchStrategy[tuple[Rule, ...]]:
-    return st.lists(_rule(below, changes), max_size=8).map(tuple)
+    return st.lists(_rule(below, changes), max_size=5).map(tuple)
 
 
 @st.composite

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portward.reach.cuts import cuts
-from portward.reach.indexed import Index, IndexedWalk
+from portward.reach.indexed import IndexedPaths
 from portward.reach.path import Journey, Paths, packet
 from portward.reach.ruleset import Kind, Place, Ruleset
 from portward.reach.sources import Sources
@@ -24,21 +24,10 @@ def facts(journey: Journey) -> tuple[object, ...]:
     return endings, decisions, {name: live for name, live in journey.walk.doubts.items() if live}
 
 
-class Indexed(Paths):
-    """Paths with an index, kept from packet to packet."""
-
-    def __init__(self, ruleset: Ruleset, sources: Sources) -> None:
-        super().__init__(ruleset, HOST, sources)
-        self.index = Index(sources)
-
-    def walk(self) -> IndexedWalk:
-        return IndexedWalk(self.sources, self.index)
-
-
 @given(RULESETS, st.lists(st.sampled_from([0, 22, 23, 80, 443, 8080, 8081]), min_size=1))
 def test_both_walks_agree(ruleset: Ruleset, ports: list[int]) -> None:
     sources = Sources(32, {*cuts(ruleset, "saddr"), *HOST.cuts()})
-    plain, fast = Paths(ruleset, HOST, sources), Indexed(ruleset, sources)
+    plain, fast = Paths(ruleset, HOST, sources), IndexedPaths(ruleset, HOST, sources)
     saddr = Spread(sources)
     for port in ports:
         for device in HOST.devices:

@@ -78,7 +78,10 @@ class Machine:
     def is_routed(self) -> bool:
         """Some address of the machine has a meaning beyond its link (RFC 3927, RFC 4291)."""
         first, last = (0xA9FE0000, 0xA9FEFFFF) if self.host.bits == IPV4_BITS else _LINK_LOCAL
-        return any(not first <= address <= last for address in self.addresses)
+        return any(
+            not (first <= address <= last or _is_loopback(address, self.host))
+            for address in self.host.own
+        )
 
     @property
     def unnamed(self) -> int:

@@ -21,17 +21,31 @@ from portward.reach.ruleset import (
     Values,
 )
 
+MAX_PORT = 65_535
+_PORTS = frozenset({"dport", "original dport", "sport"})
+
 
 def cuts(ruleset: Ruleset, field: str) -> set[Range]:
     """Return every range of a field's values that some rule asks for."""
     found: set[Range] = set()
+    for values in asked_values(ruleset, field):
+        found.update(() if isinstance(values, Names) else values)
+    return found
+
+
+def asked_values(ruleset: Ruleset, field: str) -> Iterator[Values]:
+    """Yield the values of a field that each step of a ruleset asks for."""
+    for table, step in steps(ruleset):
+        yield from asked(step, table, field)
+
+
+def steps(ruleset: Ruleset) -> Iterator[tuple[Table, Step]]:
+    """Yield every step of every rule, with its table."""
     for table in ruleset.tables:
         for chain in table.chains:
             for rule in chain.rules:
                 for step in rule.steps:
-                    for values in asked(step, table, field):
-                        found.update(() if isinstance(values, Names) else values)
-    return found
+                    yield table, step
 
 
 def target_ports(ruleset: Ruleset) -> set[Range]:
@@ -116,8 +130,22 @@ def _is(part: Part, field: str) -> bool:
 
 
 def _seen(part: Part, values: Values) -> Values:
-    """Return what a masked field looks like where the mask is a prefix; else nothing to cut at."""
+    """Return which values look through a mask as asked for.
+
+    For an address only where the mask is a prefix; any other makes the answer undecided.
+    """
     if not isinstance(part, Bits) or isinstance(values, Names):
         return ()
+    if part.of.name in _PORTS and not _is_prefix(part.mask):
+        return tuple(
+            (port, port)
+            for port in range(MAX_PORT + 1)
+            if any(low <= (port & part.mask) ^ part.flip <= high for low, high in values)
+        )
     rest = part.mask & -part.mask
     return tuple((low ^ part.flip, (high ^ part.flip) | (rest - 1)) for low, high in values)
+
+
+def _is_prefix(mask: int) -> bool:
+    """Say whether a mask keeps the upper bits of a port."""
+    return MAX_PORT + 1 - (mask & -mask) == mask

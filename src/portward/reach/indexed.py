@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from portward.reach.cuts import asked, elements
+from portward.reach.host import Host
+from portward.reach.path import Paths
 from portward.reach.ruleset import (
     Assign,
     Chain,
@@ -24,7 +26,9 @@ from portward.reach.ruleset import (
     Range,
     Row,
     Rule,
+    Ruleset,
     SetName,
+    Step,
     Table,
     Test,
     Translate,
@@ -49,8 +53,10 @@ from portward.reach.walk import (
 
 T = TypeVar("T")
 
-PORT = "dport"
-"""The field that rules are told apart by."""
+PORT, SENT_TO = "dport", "original dport"
+"""The fields by which a chain sorts its rules; all others make a context."""
+
+LAST = 65_535
 
 NARROW = 64
 """A rule is listed under each of so many classes of ports; one with more is tried for all."""
@@ -69,6 +75,14 @@ class Effect(NamedTuple):
     ended: tuple[tuple[Kind, int], ...]
     doubts: tuple[tuple[str, int], ...]
     decisions: tuple["Decision | Share", ...]
+
+    @property
+    def touched(self) -> int:
+        """Those about whom something decides."""
+        found = 0
+        for _, bits in self.ended:
+            found |= bits
+        return found
 
     def then(self, other: "Effect") -> "Effect":
         """Return the effect of this and the other behind it."""
@@ -108,15 +122,16 @@ def told(shares: Iterable[Decision | Share], live: int) -> Iterator[Decision]:
 class _Rule:
     """What is known of a rule before any packet."""
 
-    __slots__ = ("by_port", "guards", "place", "ports", "pure", "rule")
+    __slots__ = ("by_port", "cuts", "guards", "place", "ports", "pure", "rule")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a plain record, made in one place
         self,
         rule: Rule,
         place: Place,
         guards: list[Test],
         ports: list[Range] | None,
         by_port: bool,  # noqa: FBT001 - as above
+        cuts: list[int],
         pure: bool,  # noqa: FBT001 - as above
     ) -> None:
         self.rule = rule
@@ -127,6 +142,8 @@ class _Rule:
         """None: all."""
         self.by_port = by_port
         """Its effect on a packet that it is for may yet depend on the port."""
+        self.cuts = cuts
+        """Where the classes of ports begin that the rule itself tells apart, besides `ports`."""
         self.pure = pure
 
 
@@ -140,6 +157,8 @@ class _Chain:
         """Everything that it and the chains it jumps to ask for, but for the port."""
         self.ports: list[int] = []
         """Where the classes of ports begin that it and those chains tell apart."""
+        self.sent_to: list[int] = []
+        """The same for the port that a packet was sent to, before any translation."""
         self.by_port = False
         self.height = 0
         self.contexts: dict[tuple[object, ...], _Context] = {}
@@ -154,7 +173,7 @@ class _Item:
         self.index = index
         self.rule = rule
         self.effect: Effect | None = None
-        self.effects: dict[int, Effect] = {}
+        self.effects: dict[int, tuple[Effect, Range]] = {}
 
     @property
     def fixed(self) -> bool:
@@ -168,7 +187,7 @@ class _Context:
     def __init__(self, fields: Fields, items: list[_Item], *, by_port: bool) -> None:
         self.fields = fields
         """Of one such packet; it keeps alive what is known by its id."""
-        self.whole: dict[int, Effect] = {}
+        self.whole: dict[int, tuple[Effect, Range]] = {}
         """The effect of the whole chain by class of ports."""
         self.narrow: dict[int, list[_Item]] = {}
         self.always: list[_Item] = []
@@ -200,11 +219,12 @@ class _Context:
             found += range(first, last)
         return found
 
-    def only(self, port: Value) -> list[_Item]:
-        """Return the rules that are for this port and few others."""
+    def only(self, port: Value) -> tuple[list[_Item], Range]:
+        """Return the rules that are for this port and few others, and which ports fare alike."""
         if not isinstance(port, int):
-            return []
-        return self.narrow.get(bisect_right(self.starts, port) - 1, [])
+            return [], (0, LAST)
+        number = bisect_right(self.starts, port) - 1
+        return self.narrow.get(number, []), _class(self.starts, port)
 
     def row(
         self, first: int, end: int, found: Callable[[_Item], Effect]
@@ -279,15 +299,17 @@ class Index:
         self._chains[id(chain)] = (chain, known)
         fields: set[str] = set()
         ports: set[int] = {0}
+        sent_to: set[int] = {0}
         for rule in chain.rules:
             place = Place(table.family, table.name, chain.name, rule)
-            known.rules.append(self._rule(table, rule, place, known, fields, ports))
+            known.rules.append(self._rule(table, rule, place, known, fields, ports, sent_to))
         known.pure = all(rule.pure for rule in known.rules)
         known.fields = tuple(sorted(fields - {PORT}))
         known.ports = sorted(ports)
         known.by_port = len(known.ports) > 1
+        known.sent_to = sorted(sent_to)
 
-    def _rule(
+    def _rule(  # noqa: PLR0913, PLR0917 - one rule adds to what its chain asks for
         self,
         table: Table,
         rule: Rule,
@@ -295,14 +317,17 @@ class Index:
         known: _Chain,
         fields: set[str],
         ports: set[int],
+        sent_to: set[int],
     ) -> _Rule:
         guards: list[Test] = []
         own_ports: list[Range] | None = None
         by_port = False
+        cuts = {0}
         pure, before = True, True
         for step in rule.steps:
-            for low, high in _port_cuts(step, table):
-                ports |= {low, high + 1}
+            own = _edges(step, table, PORT)
+            ports |= own
+            sent_to |= _edges(step, table, SENT_TO)
             if isinstance(step, Test):
                 names = {_name(part) for part in step.parts}
                 fields |= names
@@ -311,6 +336,7 @@ class Index:
                     own_ports = _both(own_ports, _ports(step, table))
                     continue
                 by_port = by_port or PORT in names
+                cuts |= own
                 if before and static and PORT not in names and "saddr" not in names:
                     guards.append(self._same(step))
                 continue
@@ -319,8 +345,11 @@ class Index:
                 names = {_name(part) for part in step.parts}
                 fields |= names
                 by_port = by_port or PORT in names
+                cuts |= own
             if isinstance(step, Assign):
                 fields |= {step.field.name, _name(step.source)}
+                if PORT in fields and _name(step.source) == PORT:
+                    cuts |= {*range(LAST + 1)}
             pure = pure and not isinstance(step, Assign | Translate | Untrack)
             for name in _jumps(step, table):
                 chain = self.target(table, name)
@@ -330,9 +359,10 @@ class Index:
                 fields |= {*below.fields}
                 by_port = by_port or below.by_port
                 ports |= {*below.ports}
+                sent_to |= {*below.sent_to}
                 pure = pure and below.pure
                 known.height = max(known.height, below.height + 1)
-        return _Rule(rule, place, guards, own_ports, by_port, pure)
+        return _Rule(rule, place, guards, own_ports, by_port, sorted(cuts), pure)
 
     def _same(self, test: Test) -> Test:
         """Return one object for all tests that are alike, unless comparing them takes long."""
@@ -348,7 +378,7 @@ class Index:
         by_port = isinstance(port, int)
         key = (
             True if by_port else port,
-            *(_key(fields.get(name, Undecided(name))) for name in known.fields),
+            *(_key(name, fields.get(name, Undecided(name)), known) for name in known.fields),
         )
         found = known.contexts.get(key)
         if found is None:
@@ -393,6 +423,9 @@ class IndexedWalk(Walk):
         super().__init__(sources)
         self._index = index
         self._shares: list[Decision | Share] = []
+        self._observing = False
+        self.span: Range = (0, LAST)
+        """The ports, around the packet's, for which everything would have been the same."""
 
     @property
     def decisions(self) -> list[Decision]:
@@ -411,6 +444,8 @@ class IndexedWalk(Walk):
     def _chain(self, table: Table, chain: Chain, packets: list[Packet], depth: int) -> list[Packet]:
         known = self._index.chain(table, chain)
         if depth + known.height >= MAX_DEPTH:
+            for packet in packets:
+                self._narrow(packet, None)
             return super()._chain(table, chain, packets, depth)
         out: list[Packet] = []
         waiting = {0: packets}
@@ -418,6 +453,7 @@ class IndexedWalk(Walk):
             position = min(waiting)
             for packet in merged(waiting.pop(position)):
                 context = self._index.context(table, known, packet.fields)
+                self._sent_to(packet, known)
                 if known.pure:
                     effect = self._whole(table, known, context, packet, depth)
                     on, left = self._apply(effect, packet)
@@ -432,14 +468,15 @@ class IndexedWalk(Walk):
         """Return what a chain does to packets like this."""
         port = packet.fields.get(PORT)
         number = bisect_right(known.ports, port) if isinstance(port, int) else 0
-        effect = context.whole.get(number)
-        if effect is None:
+        if number not in context.whole:
 
             def run(_: list[Packet], out: list[Packet]) -> None:
                 everyone = packet.part(self.sources.all)
                 self._stretch(table, context, everyone, 0, depth, {}, out)
 
-            effect = context.whole[number] = self._observed(run)
+            context.whole[number] = self._observed(run)
+        effect, span = context.whole[number]
+        self._narrow(packet, span)
         return effect
 
     def _stretch(  # noqa: PLR0913, PLR0917 - one run through a chain
@@ -461,7 +498,9 @@ class IndexedWalk(Walk):
         port = packet.fields.get(PORT)
         at = bisect_left(places, position)
         gone = 0
-        for item in [*context.only(port), None]:
+        only, span = context.only(port)
+        self._narrow(packet, span)
+        for item in [*only, None]:
             if item is not None and item.index < position:
                 continue
             until = len(always) if item is None else bisect_left(places, item.index, at)
@@ -500,6 +539,7 @@ class IndexedWalk(Walk):
         if rule.pure:
             on, left = self._apply(self._effect(table, item, packet, depth), packet)
             return packet.part(on), left
+        self._narrow(packet, _class(rule.cuts, port) if isinstance(port, int) else (0, LAST))
         going: list[Packet] = []
         self._rule(table, rule.place, rule.rule, packet, depth, going, out)
         going = merged(going)
@@ -512,25 +552,49 @@ class IndexedWalk(Walk):
         """Return what a rule does to packets like this."""
         rule = item.rule
         port = packet.fields.get(PORT)
-        by_port = isinstance(port, int) and rule.by_port
-        effect = item.effects.get(port) if by_port else item.effect  # type: ignore[arg-type]
-        if effect is None:
-
-            def run(on: list[Packet], out: list[Packet]) -> None:
-                everyone = packet.part(self.sources.all)
-                self._rule(table, rule.place, rule.rule, everyone, depth, on, out)
-
-            effect = self._observed(run)
-            if by_port:
-                item.effects[port] = effect  # type: ignore[index]
-            else:
-                item.effect = effect
+        if not (isinstance(port, int) and rule.by_port):
+            if item.effect is None:
+                item.effect = self._observed(self._running(table, rule, packet, depth))[0]
+            return item.effect
+        if port not in item.effects:
+            effect, (low, high) = self._observed(self._running(table, rule, packet, depth))
+            first, last = _class(rule.cuts, port)
+            item.effects[port] = effect, (max(low, first), min(high, last))
+        effect, span = item.effects[port]
+        self._narrow(packet, span)
         return effect
 
-    def _observed(self, run: Callable[[list[Packet], list[Packet]], None]) -> Effect:
+    def _running(
+        self, table: Table, rule: _Rule, packet: Packet, depth: int
+    ) -> Callable[[list[Packet], list[Packet]], None]:
+        def run(on: list[Packet], out: list[Packet]) -> None:
+            everyone = packet.part(self.sources.all)
+            self._rule(table, rule.place, rule.rule, everyone, depth, on, out)
+
+        return run
+
+    def _narrow(self, packet: Packet, span: Range | None) -> None:
+        """Keep to the ports that fare as this packet's; None: no other does.
+
+        A port that a translation set is the same for all that were sent elsewhere.
+        """
+        port = packet.fields.get(PORT)
+        same = self._observing or packet.fields.get(SENT_TO, port) == port
+        if isinstance(port, int) and same:
+            low, high = span or (port, port)
+            self.span = max(self.span[0], low), min(self.span[1], high)
+
+    def _sent_to(self, packet: Packet, known: _Chain) -> None:
+        port = packet.fields.get(SENT_TO)
+        if isinstance(port, int) and len(known.sent_to) > 1 and not self._observing:
+            low, high = _class(known.sent_to, port)
+            self.span = max(self.span[0], low), min(self.span[1], high)
+
+    def _observed(self, run: Callable[[list[Packet], list[Packet]], None]) -> tuple[Effect, Range]:
         """Run something for all sources beside this walk, and return what it did."""
-        kept = (self._shares, self.doubts, self._ended, self._accepted)
+        kept = (self._shares, self.doubts, self._ended, self._accepted, self.span, self._observing)
         self._shares, self.doubts, self._ended, self._accepted = [], {}, [], []
+        self.span, self._observing = (0, LAST), True
         on: list[Packet] = []
         out: list[Packet] = []
         run(on, out)
@@ -542,8 +606,9 @@ class IndexedWalk(Walk):
         effect = Effect(
             _all(on), _all(out), tuple(ended.items()), tuple(self.doubts.items()), (*self._shares,)
         )
-        self._shares, self.doubts, self._ended, self._accepted = kept
-        return effect
+        span = self.span
+        self._shares, self.doubts, self._ended, self._accepted, self.span, self._observing = kept
+        return effect, span
 
     def _apply(self, effect: Effect, packet: Packet) -> tuple[int, int]:
         """Do to a packet's sources what an effect does; return who goes on and who leaves."""
@@ -588,6 +653,19 @@ class IndexedWalk(Walk):
         found = values[number]
         assert isinstance(found, int | str)  # noqa: S101 - chosen so
         return [rows[one] for one in self._index.rows(rows, key, number).with_value(found)]
+
+
+class IndexedPaths(Paths):
+    """The ways through a machine for many packets, with the indexes of its chains."""
+
+    def __init__(self, ruleset: Ruleset, machine: Host, sources: Sources) -> None:
+        """Know nothing yet."""
+        super().__init__(ruleset, machine, sources)
+        self._index = Index(sources)
+
+    def walk(self) -> IndexedWalk:
+        """Return what executes the chains for one packet."""
+        return IndexedWalk(self.sources, self._index)
 
 
 class _Rows:
@@ -667,12 +745,24 @@ def _inside(ports: list[Range], port: int) -> bool:
     return at >= 0 and port <= ports[at][1]
 
 
-def _port_cuts(step: object, table: Table) -> Iterator[Range]:
-    for values in asked(step, table, PORT):  # type: ignore[arg-type]
-        yield from () if isinstance(values, Names) else values
+def _edges(step: Step, table: Table, field: str) -> set[int]:
+    """Return where the classes of a field's values begin that a step tells apart."""
+    return {
+        edge
+        for values in asked(step, table, field)
+        if not isinstance(values, Names)
+        for low, high in values
+        for edge in (low, high + 1)
+    }
 
 
-def _jumps(step: object, table: Table) -> Iterator[str]:
+def _class(starts: list[int], found: int) -> Range:
+    """Return the interval between two starts in which a value lies."""
+    at = bisect_right(starts, found)
+    return starts[at - 1], starts[at] - 1 if at < len(starts) else LAST
+
+
+def _jumps(step: Step, table: Table) -> Iterator[str]:
     """Yield the chains that a step may jump to."""
     if isinstance(step, Verdict) and step.chain:
         yield step.chain
@@ -685,7 +775,9 @@ def _jumps(step: object, table: Table) -> Iterator[str]:
                 yield name
 
 
-def _key(found: Value) -> object:
+def _key(name: str, found: Value, known: _Chain) -> object:
+    if name == SENT_TO and isinstance(found, int):
+        return bisect_right(known.sent_to, found)
     return id(found) if isinstance(found, Spread) else found
 
 
