@@ -46,15 +46,18 @@ INNER = nft(
 NOT_UNDERSTOOD = nft("accept", f'{{"xt": {{"type": "match", "name": "string"}}}}, {DROP}')
 
 
+ALL = "The firewall lets everyone through to ports that no rule names"
+
+
 @pytest.mark.parametrize(
     ("ruleset", "title"),
     [
         (None, "There is no firewall"),
-        ('{"nftables": []}', "The firewall accepts everything"),
-        (FAKE_DENY, "The firewall accepts everything"),
-        (ONE_DROPPED, "The firewall accepts everything that no rule stops"),
-        (BANNED, "The firewall accepts everything that no rule stops"),
-        (UDP_ONLY, "The firewall accepts all UDP packets that no rule stops"),
+        ('{"nftables": []}', ALL),
+        (FAKE_DENY, ALL),
+        (ONE_DROPPED, ALL),
+        (BANNED, ALL),
+        (UDP_ONLY, "The firewall lets everyone through to UDP ports that no rule names"),
         (build.INPUT_DROP, None),
         (LAST_WORD, None),
         (INNER, None),

@@ -224,3 +224,11 @@ def test_a_program_of_nobody_gets_no_command() -> None:
     )
     assert finding.subject == f"4444/tcp ({exe})"
     assert finding.remedy.commands == ()
+
+
+def test_the_title_names_the_most_open_ports_and_the_subject_all() -> None:
+    shut = build.exposure(of("rpcbind.socket", "rpcbind", "111/tcp"), SMB, scope=Scope.NOBODY)
+    wide = build.exposure(of("rpcbind.socket", "rpcbind", "111/udp"), SMB)
+    (finding,) = findings(shut, wide)
+    assert finding.title.startswith("SMB (111/udp) is open to everyone")
+    assert "111/tcp, 111/udp" in finding.subject

@@ -96,3 +96,20 @@ def test_what_no_rule_names(name: str, scope: Scope) -> None:
     found = Exposer(machine(name)).defaults()
     assert [(one.family, one.protocol) for one in found] == [("ipv4", "tcp"), ("ipv4", "udp")]
     assert {one.reach.scope for one in found} == {scope}
+
+
+def test_over_an_address_of_the_link_only_neighbours_come() -> None:
+    link = build.interface(addresses=("fe80::7/64",))
+    routed = build.interface(addresses=("fe80::7/64", "2001:db8::7/64"))
+    listener = build.listener("22/tcp", "::")
+    for interface, scope, networks in (
+        (link, Scope.NETWORKS, ("fe80::/64 (eth0)",)),
+        (routed, Scope.EVERYONE, ()),
+    ):
+        snapshot = build.snapshot(
+            listener,
+            interfaces=(build.LOOPBACK, interface),
+            firewall=build.firewall(nft=None),
+        )
+        reach = Exposer(snapshot).reach(listener)
+        assert (reach.scope, reach.networks) == (scope, networks)

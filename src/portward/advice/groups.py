@@ -84,6 +84,11 @@ class Group:
         return f"{', '.join(titles) or self.owner} ({shown})"
 
     @cached_property
+    def widest(self) -> "Group":
+        """Those of them that are as open as the most open one."""
+        return Group(one for one in self.exposures if one.reach.scope == self.scope)
+
+    @cached_property
     def scope(self) -> Scope:
         """Who can reach the most open of them; unknown where it may be everyone."""
         return max((one.reach.scope for one in self.exposures), key=_WIDTH.index)
@@ -158,12 +163,16 @@ def holder(listener: Listener) -> Evidence:
 def deciding(reach: Reach) -> tuple[Evidence, ...]:
     """Say by which interface and by which rules a port is reached, or kept from everyone."""
     devices = ", ".join(dict.fromkeys(one.device for one in reach.entrances))
+    alike: dict[tuple[bool, str, str], list[str]] = {}
+    for one in reach.decided_by:
+        alike.setdefault((one.lets_in, one.text, one.where), []).append(one.device)
     rules = tuple(
         Evidence(
-            f"{one.device} {'lets in' if one.lets_in else 'keeps out'}: {one.text}",
-            "" if one.where in one.text else one.where,
+            f"{', '.join(by)} {'let' if lets_in else 'keep'}{'' if len(by) > 1 else 's'}"
+            f" {'in' if lets_in else 'out'}: {text}",
+            "" if where in text else where,
         )
-        for one in reach.decided_by[:_MOST_RULES]
+        for (lets_in, text, where), by in list(alike.items())[:_MOST_RULES]
     )
     by = f"reach by {devices}" if devices else "reach"
     return rules or (Evidence(f"{by}: {reach.reason}"),)

@@ -65,7 +65,7 @@ def _finding(
 ) -> Finding:
     absent = not any((firewall.nft, firewall.iptables_legacy, firewall.ip6tables_legacy))
     managers = () if isinstance(firewall.managers, Unknown) else firewall.managers
-    what = "everything" if all_of_it else f"all {let_in[0].protocol.upper()} packets"
+    what = "" if all_of_it else f"{let_in[0].protocol.upper()} "
     rules = dict.fromkeys(fact for one in let_in for fact in deciding(one.reach))
     return Finding(
         check=ID,
@@ -74,7 +74,7 @@ def _finding(
         confidence=Confidence.CERTAIN,
         title="There is no firewall"
         if absent
-        else f"The firewall accepts {what} that no rule stops",
+        else f"The firewall lets everyone through to {what}ports that no rule names",
         why="Whatever starts to listen on this machine is reached at once by everyone who has a"
         " route to it.",
         evidence=(

@@ -26,10 +26,11 @@ from fnmatch import fnmatchcase
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
 from portward.model.unknown import Unknown
-from portward.reach.exposure import where, words
+from portward.reach.exposure import where
 from portward.reach.idle import Idle, idle
 from portward.reach.load import ruleset
 from portward.reach.ruleset import Kind, Place, Rule, Verdict
+from portward.reach.wording import text
 
 ID = "idle-rule"
 
@@ -108,11 +109,15 @@ def _finding(chain: str, found: list[Idle]) -> Finding:
 
 def _evidence(one: Idle) -> Evidence:
     if one.by is None:
-        return Evidence(f"its matches exclude each other: {words(one.place)}", where(one.place))
+        return Evidence(f"its matches exclude each other: {_words(one.place)}", where(one.place))
     return Evidence(
-        f"{words(one.place)} comes after {words(one.by)}, which takes all its packets",
+        f"{_words(one.place)} comes after {_words(one.by)}, which takes all its packets",
         where(one.place),
     )
+
+
+def _words(place: Place) -> str:
+    return "" if place.rule is None else text(place.rule, place.family)
 
 
 def _kind(place: Place) -> Kind | None:

@@ -8,10 +8,10 @@ Why it matters
 How it is found
     All TCP, UDP, SCTP and DCCP sockets that take packets nobody asked for are compared with what
     the roles and exceptions of the policy allow. All ports of one owner (a unit, a line of inetd,
-    a container, else a program) are one finding. Packets are followed through the ruleset to say
-    who reaches the port. A known service that only this host can reach, and one that the firewall
-    keeps everyone out of, is named as well, but only informs. Where a match decides that is not
-    understood, the finding is made with less confidence.
+    a container, else a program) are one finding, named after the most open of them. Packets are
+    followed through the ruleset to say who reaches the port. A known service that only this host
+    can reach, and one that the firewall keeps everyone out of, is named as well, but only informs.
+    Where a match decides that is not understood, the finding is made with less confidence.
 
 Remedy
     Stop and disable the unit, remove the package, or comment out the line of inetd. If the port
@@ -53,7 +53,7 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
             subject=group.subject,
             severity=_severity(group),
             confidence=Confidence.LIKELY if group.scope == Scope.UNKNOWN else Confidence.CERTAIN,
-            title=f"{group.name} {_reached(group)}, and no role needs it",
+            title=f"{group.widest.name} {_reached(group)}, and no role needs it",
             why=group.service.risk if group.service else _UNKNOWN_SERVICE,
             evidence=group.evidence,
             remedy=close(group, case),

@@ -102,7 +102,7 @@ def _finding(target: str, group: Group, case: Case) -> Finding:
         why="The engine's address translation comes before the rules for incoming packets, so"
         " those do not protect the port.",
         evidence=(
-            *_engine_says(group, case),
+            *dict.fromkeys(_engine_says(group, case)),
             *group.evidence,
             *dict.fromkeys(fact for one in past for fact in _would_be(one)),
         ),

@@ -19,6 +19,7 @@ from portward.reach.answer import Door, Machine, networks
 from portward.reach.host import host
 from portward.reach.load import ruleset
 from portward.reach.ruleset import Kind, Place, Ruleset
+from portward.reach.wording import words
 
 LOOPBACK = "lo"
 _FAMILIES = {
@@ -173,7 +174,7 @@ class Exposer:
 
     def _named(self, machine: Machine, door: Door) -> tuple[str, ...]:
         """Write a door's sources; of an inner interface that lets all in, its own networks."""
-        if not _is_everyone(machine, door):
+        if not _lets_all_in(machine, door):
             return networks(machine.simplest(door.yes, door.device), door.family)
         interface = self._interfaces.get(door.device)
         own = tuple(
@@ -256,8 +257,11 @@ def _address(listener: Listener, family: Family) -> str:
 
 
 def _is_everyone(machine: Machine, door: Door) -> bool:
-    if not machine.is_routed:
-        return False  # only neighbours on the link can send to such an address
+    """Say whether a door lets all in, and not only neighbours on the link can send to it."""
+    return machine.is_routed and _lets_all_in(machine, door)
+
+
+def _lets_all_in(machine: Machine, door: Door) -> bool:
     return bool(door.yes) and machine.simplest(door.yes, door.device) == ((0, machine.last),)
 
 
@@ -266,7 +270,7 @@ def _because(door: Door, filters: bool) -> str:  # noqa: FBT001 - a fact of the 
     if not filters:
         return "this host filters nothing"
     rules = dict.fromkeys(
-        words(one.place)
+        words(one.place, one.kind)
         for one in door.decided_by
         if one.kind == Kind.ACCEPT and one.place.rule is not None
     )
@@ -276,7 +280,7 @@ def _because(door: Door, filters: bool) -> str:  # noqa: FBT001 - a fact of the 
 def _kept_out(doors: Iterable[tuple[Machine, Door]]) -> str:
     """Name what drops everyone."""
     rules = dict.fromkeys(
-        f"{one.kind} by {words(one.place)}"
+        f"{one.kind} by {words(one.place, one.kind)}"
         for _, door in doors
         for one in door.decided_by
         if one.kind != Kind.ACCEPT
@@ -299,7 +303,7 @@ def _deciders(doors: Iterable[Door]) -> tuple[Decider, ...]:
                     Decider(
                         device=door.device,
                         lets_in=lets_in,
-                        text=words(one.place),
+                        text=words(one.place, one.kind),
                         where=where(one.place),
                     )
                 ] = None
@@ -311,14 +315,6 @@ def where(place: Place) -> str:
     handle = place.rule.handle if place.rule else None
     chain = f"{place.family} {place.table} {place.chain}"
     return chain if handle is None else f"{chain}, handle {handle}"
-
-
-def words(place: Place) -> str:
-    """Name a rule, or the policy of a chain, so that a person finds it."""
-    chain = f"{place.family} {place.table} {place.chain}"
-    if place.rule is None:
-        return f"the policy of {chain}"
-    return place.rule.text or f"{chain}, handle {place.rule.handle}"
 
 
 def _network(address: str) -> str:
