@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from portward.model import snapshots
+from portward.reach import offline
+
 INTERFACES = {
     "interfaces": [{"name": "eth0", "addresses": ["192.0.2.7/24", "2001:db8::7/64"]}],
     "routes": [{"to": "default", "interface": "eth0"}],
@@ -229,3 +232,16 @@ def test_an_unknown_firewall_is_never_called_closed(tmp_path: Path) -> None:
     done = run("22/tcp", "--interfaces", file, "--format", "json")
     assert done.returncode == 3
     assert json.loads(done.stdout)["answer"] == "perhaps"
+
+
+def test_another_address_of_the_machine_itself_is_no_difference(tmp_path: Path) -> None:
+    files = []
+    for name, address in (("old", "192.0.2.7/24"), ("new", "192.0.2.9/24")):
+        parts = {**INTERFACES, "interfaces": [{"name": "eth0", "addresses": [address]}]}
+        file = tmp_path / f"{name}.json"
+        file.write_bytes(snapshots.encode(offline.host(json.dumps(parts).encode(), name)))
+        files.append(file)
+    done = run("--diff", *files)
+    assert "nothing opens or closes" in done.stdout
+    # The firewall of neither is known, and that is no "nothing changed".
+    assert done.returncode == 3

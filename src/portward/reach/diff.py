@@ -31,12 +31,23 @@ def difference(old: Site, new: Site, names: tuple[str, str]) -> Difference:
         writer = Machine(both, after.host)
         for device in dict.fromkeys([*before.host.devices, *after.host.devices]):
             pairs = _paired(_openings(before, device, ports), _openings(after, device, ports))
-            changes += _changes(writer, device, pairs, new.named)
+            asked = tuple(complement(_refused((before, after), device), before.last))
+            changes += _changes(writer, device, pairs, new.named, asked)
     return Difference(
         old=names[0],
         new=names[1],
         changes=tuple(changes),
         gaps=tuple(dict.fromkeys([*old.gaps, *new.gaps])),
+    )
+
+
+def _refused(machines: Iterable[Machine], device: str) -> list[Range]:
+    """Return the sources that the routing of either machine refuses: they are no change."""
+    return sorted(
+        span
+        for machine in machines
+        if machine.addresses and device in machine.host.devices
+        for span in machine.sources.ranges(machine.refused(device))
     )
 
 
@@ -61,12 +72,13 @@ def _changes(
     device: str,
     pairs: Iterable[tuple[Open, Open]],
     named: dict[str, tuple[str, ...]],
+    asked: tuple[Range, ...],
 ) -> Iterator[Change]:
     found: dict[_Key, list[Range]] = {}
     for before, after in pairs:
         was, now = _by_answer(before, writer.last), _by_answer(after, writer.last)
         for old, new in product(Answer, Answer):
-            ranges = () if old == new else intersection(was[old], now[new])
+            ranges = () if old == new else intersection(asked, intersection(was[old], now[new]))
             if ranges:
                 key = (before.protocol, before.source_ports, old, new, ranges)
                 found.setdefault(key, []).append(before.ports)
@@ -74,7 +86,8 @@ def _changes(
         members = bits(writer, ranges)
         prefixes = networks(ranges, writer.family)
         words = ", ".join(prefixes)
-        if tuple(writer.sources.ranges(members)) == ranges:
+        exact = intersection(asked, tuple(writer.sources.ranges(members))) == ranges
+        if exact and writer.addresses:
             prefixes, words = sources(writer, device, members, named)
         yield Change(
             what=_WHAT.get((old, new), "perhaps"),

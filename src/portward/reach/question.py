@@ -14,6 +14,8 @@ from portward.reach.site import Site
 from portward.reach.walk import Decision
 from portward.reach.wording import deciding
 
+_EVERYONE = frozenset({"0.0.0.0/0", "::/0"})
+
 
 class _Sent(NamedTuple):
     """What became of packets from all sources to one address, from one source port."""
@@ -255,7 +257,7 @@ def sources(
     """Write sources as the fewest prefixes, and in words."""
     ranges = machine.sources.ranges
     prefixes = networks(machine.simplest(ranges(bits), device), machine.family)
-    if prefixes in {("0.0.0.0/0",), ("::/0",)}:
+    if set(prefixes) & _EVERYONE:
         return prefixes, "everyone"
     for name, members in named.items():
         if set(prefixes) == {one for one in members if (":" in one) == (":" in prefixes[0])}:
@@ -263,7 +265,7 @@ def sources(
     left_out = machine.sources.all & ~bits & ~machine.refused(device)
     others = machine.simplest(ranges(left_out), device)
     missing = networks(others, machine.family)
-    if len(missing) < len(prefixes):
+    if 0 < len(missing) < len(prefixes) and not set(missing) & _EVERYONE:
         return prefixes, f"everyone except {', '.join(missing)}"
     return prefixes, ", ".join(prefixes)
 
