@@ -257,7 +257,9 @@ _ANSWERS = {
 
 def _unanswerable(machine: Host, group: Group, source: int) -> bool:
     """Say whether the kernel keeps silent although it refuses (icmp_send(), nf_send_reset())."""
-    if machine.kind(source) != 1 or machine.kind(group.daddr) in {3, 5}:  # noqa: PLR2004
+    if machine.kind(source) != 1 or machine.kind(group.daddr) in {3, 5}:
+        return True
+    if group.bits == 32 and group.daddr >> 24 == 127:  # nothing is sent from there
         return True
     if machine.route(source) is None or (group.protocol == TCP and group.flags & 4):
         return True
@@ -265,8 +267,7 @@ def _unanswerable(machine: Host, group: Group, source: int) -> bool:
         return (
             source >> 24 in {0, 127}
             or source >> 28 >= 14
-            or group.protocol == ICMP
-            and group.sport == 3
+            or (group.protocol == ICMP and group.sport == 3)
         )
     return group.protocol == ICMPV6 and group.sport == 1
 

@@ -6,6 +6,7 @@ disagreement, shrunk. A disagreement is kept below tests/kernel/cases/reach, whe
 it again.
 """
 
+# ruff: noqa: T201 - printing is its purpose
 import argparse
 import sys
 import time

@@ -42,6 +42,8 @@ _ADDRESSES = {
     "wg0": ("10.8.0.1/24", "fd08::1/64"),
     "dmz0": ("172.16.0.1/24", "fd16::1/64"),
 }
+_TRACKING = "table inet tracking {\n  chain any {\n    ct state new continue\n  }\n}\n"
+"""Chains of translation are passed by where no rule of any table needs connection tracking."""
 BATCH = 60_000
 """No more packets at once than the field for their number can tell apart."""
 
@@ -91,7 +93,7 @@ class Oracle:
                 if family == socket.AF_INET6:
                     tap.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
                     tap.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
-                tap.setblocking(False)
+                tap.settimeout(0)
                 self._taps.append((tap, protocol))
         self._tracking = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
 
@@ -131,7 +133,7 @@ class Oracle:
     def load(self, text: str) -> str:
         """Load a ruleset and return it as ``nft -j`` lists it; Refused if it is none."""
         self.nft.run("flush ruleset")
-        self.nft.load(text)
+        self.nft.load(text + _TRACKING)
         return self.nft.listing()
 
     def ask(self, groups: list[Group]) -> list[list[Answer]]:

@@ -88,7 +88,7 @@ class Group(NamedTuple):
 
 def checksum(data: bytes) -> int:
     """Return the checksum of the internet (RFC 1071) of an even number of bytes."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF
 

@@ -4,14 +4,30 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
-STATEMENTS = ("accept", "drop", "accept", "drop", "return", "reject", "continue", "counter")
 PORTS = (22, 23, 53, 80, 81, 443, 8080, 8443)
 MARKS = (0, 1, 2, 3, 5, 16, 17, 255, 256, 0x4000)
 NETWORKS = {
-    "ip": ("10.0.0.0/24", "10.0.0.128/25", "10.8.0.0/16", "198.51.100.0/25", "203.0.113.7")
-    + ("127.0.0.0/8", "0.0.0.0/1", "10.0.0.0/8", "192.0.2.0/28"),
-    "ip6": ("fd00::/64", "fd00::80/121", "fd08::/16", "2001:db8::/33", "2001:db8::7", "::/1")
-    + ("2000::/3", "fe80::/10"),
+    "ip": (
+        "10.0.0.0/24",
+        "10.0.0.128/25",
+        "10.8.0.0/16",
+        "198.51.100.0/25",
+        "203.0.113.7",
+        "127.0.0.0/8",
+        "0.0.0.0/1",
+        "10.0.0.0/8",
+        "192.0.2.0/28",
+    ),
+    "ip6": (
+        "fd00::/64",
+        "fd00::80/121",
+        "fd08::/16",
+        "2001:db8::/33",
+        "2001:db8::7",
+        "::/1",
+        "2000::/3",
+        "fe80::/10",
+    ),
 }
 SPANS = {
     "ip": ("10.0.0.5-10.0.0.200", "198.51.100.3-203.0.113.9", "9.0.0.0-11.0.0.0"),
@@ -118,13 +134,7 @@ class Generator:
 
     def ruleset(self) -> Tables:
         """Return one to four tables."""
-        return tuple(self._table(index) for index in range(self._pick((1, 1, 2, 2, 3, 4))))
-
-    def _pick(self, among: tuple[object, ...]) -> object:
-        return self.random.choice(among)
-
-    def _chance(self, share: float) -> bool:
-        return self.random.random() < share
+        return tuple(self._table(index) for index in range(self.random.choice((1, 1, 2, 2, 3, 4))))
 
     def _table(self, index: int) -> Table:
         family = self.random.choice(("inet", "inet", "inet", "ip", "ip6", "netdev"))
@@ -146,12 +156,15 @@ class _TableMaker:
     def parts(self) -> tuple[tuple[str, ...], tuple[Chain, ...]]:
         network = self._network
         regular = [f"c{index}" for index in range(self.random.randrange(4))]
-        goal = (lambda: self._verdict(regular)) if regular else (lambda: self._verdict([]))
+
+        def goal() -> str:
+            return self._verdict(regular)
+
         sets = [
             f"set addr {{ type {self._type()}; flags interval; elements = {{ {self._networks(3)} }} }}",
             f"set port {{ type inet_service; elements = {{ {self._some(PORTS, 3)} }} }}",
             "set pair { type "
-            + f"{self._type()} . inet_service; flags interval; elements = {{ "
+            f"{self._type()} . inet_service; flags interval; elements = {{ "
             + ", ".join(f"{network()} . {self._ports()}" for _ in range(1))
             + " } }",
             "map vport { type inet_service : verdict; elements = { "
@@ -212,8 +225,14 @@ class _TableMaker:
         roll = self.random.random()
         if roll < 0.2:
             hook, priority = self.random.choice(
-                (("prerouting", -100), ("prerouting", -100), ("prerouting", -90))
-                + (("prerouting", -150), ("input", 100), ("postrouting", 100))
+                (
+                    ("prerouting", -100),
+                    ("prerouting", -100),
+                    ("prerouting", -90),
+                    ("prerouting", -150),
+                    ("input", 100),
+                    ("postrouting", 100),
+                )
             )
             self.seen(f"chain nat {hook}")
             return hook, "nat", f"type nat hook {hook} priority {priority}; policy accept;"
@@ -300,7 +319,7 @@ class _TableMaker:
             f"{self._l3()} saddr . tcp dport vmap {{ {self._network()} . {port}-9000 : {below} }}",
             f"meta mark vmap {{ 1 : {below}, 2-17 : {other} }}",
         ]
-        if self.hook not in {"postrouting"}:
+        if self.hook != "postrouting":
             choices += ["iifname vmap @vdev", 'meta iifname vmap { "wg0" : ' + below + " }"]
         if self.family != "netdev" and self.hook != "ingress":
             choices += [f"ct state vmap {{ new : {below}, invalid : {other}, untracked : accept }}"]

@@ -113,11 +113,18 @@ def read(text: str, where: str = "the ruleset") -> Ruleset:
 def _table(table: Json, kinds: dict[str, list[Json]], where: str) -> Table:
     try:
         key = (table["family"], table["name"])
+        # nft 1.0.6 prints "dynamic" only of sets without a timeout.
+        changing = {
+            statement["set"]["set"].removeprefix("@")
+            for body in _of_table(kinds, "rule", key)
+            for statement in body.get("expr", ())
+            if "set" in statement
+        }
         rules: dict[str, list[Rule]] = {}
         for body in _of_table(kinds, "rule", key):
             rules.setdefault(body["chain"], []).append(_rule(body))
         sets = {
-            body["name"]: _elements(body)
+            body["name"]: _elements(body, changing=body["name"] in changing)
             for kind in ("set", "map")
             for body in _of_table(kinds, kind, key)
         }
@@ -198,7 +205,9 @@ def _statement(kind: str, body: Json) -> list[Step]:  # noqa: C901, PLR0911, PLR
     if kind == "queue":
         return [Verdict(Kind.QUEUE)]
     if kind in {"snat", "masquerade"}:
-        return [Verdict(Kind.ACCEPT)]
+        family = (body or {}).get("family", "")
+        of_family = [_is("nfproto", _NETWORK[family])] if family in _NETWORK else []
+        return [*of_family, Verdict(Kind.ACCEPT)]
     if kind in {"dnat", "redirect"}:
         return _translate(kind, body or {})
     if kind == "vmap":
@@ -500,7 +509,7 @@ def _ct(body: Json) -> tuple[list[Step], tuple[Part, ...]]:
 # --- sets ------------------------------------------------------------------------------------
 
 
-def _elements(body: Json) -> Elements:
+def _elements(body: Json, *, changing: bool) -> Elements:
     kinds = body.get("type", ())
     types = [kinds] if isinstance(kinds, str) else list(kinds)
     parts = tuple(Field(_TYPES.get(one, one)) for one in types)
@@ -529,5 +538,5 @@ def _elements(body: Json) -> Elements:
         verdicts=tuple(verdicts),
         targets=tuple(targets),
         values=tuple(values),
-        dynamic="dynamic" in body.get("flags", ()),
+        dynamic=changing or "dynamic" in body.get("flags", ()),
     )

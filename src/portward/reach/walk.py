@@ -40,7 +40,7 @@ MAX_DEPTH = 16
 T = TypeVar("T")
 
 INVALID, UNTRACKED = 1, 64
-"""NF_CT_STATE_INVALID_BIT and NF_CT_STATE_UNTRACKED_BIT (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
+"""Bits of the state (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
 
 
 class Undecided(NamedTuple):
