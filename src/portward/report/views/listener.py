@@ -54,6 +54,15 @@ class InetdView(Struct, frozen=True, kw_only=True):
     package: Annotated[str | UnknownFact | None, says("Package of the program.")]
 
 
+class DeciderView(Struct, frozen=True, kw_only=True):
+    """A rule, or a chain's policy, that decides who reaches a port."""
+
+    interface: Annotated[str, says("By which the packets come in.")]
+    lets_in: Annotated[bool, says("It lets somebody through; otherwise it keeps them out.")]
+    rule: Annotated[str, says("In the words of the tool that wrote it.")]
+    where: Annotated[str, says("Table, chain and handle: see nft -a list ruleset.")]
+
+
 class ReachView(Struct, frozen=True, kw_only=True):
     """Who can reach a port."""
 
@@ -66,6 +75,10 @@ class ReachView(Struct, frozen=True, kw_only=True):
     ]
     networks: Annotated[tuple[str, ...], says("The networks, where scope is networks.")]
     reason: Annotated[str, says("Why portward says so.")]
+    decided_by: Annotated[
+        tuple[DeciderView, ...],
+        says("The rules that let those in; for nobody, those that keep everyone out."),
+    ]
 
 
 class AllowedByView(Struct, frozen=True, kw_only=True):
@@ -159,6 +172,12 @@ def view(exposure: Exposure, port_names: dict[str, str]) -> ListenerView:
             scope=exposure.reach.scope,
             networks=exposure.reach.networks,
             reason=exposure.reach.reason,
+            decided_by=tuple(
+                DeciderView(
+                    interface=one.device, lets_in=one.lets_in, rule=one.text, where=one.where
+                )
+                for one in exposure.reach.decided_by
+            ),
         ),
         verdict=exposure.verdict,
         allowed_by=AllowedByView(
