@@ -80,6 +80,11 @@ def test_owner(image: Path, path: str, package: str | None) -> None:
     assert index(image).owner(path) == package
 
 
+def test_an_image_may_be_named_from_here(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(image.parent)
+    assert installed(Path(image.name)) == PACKAGES
+
+
 def test_the_survey_writes_nothing_beside_the_database(image: Path) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in (image / "var/lib/rpm").iterdir()}
     installed(image)

@@ -99,7 +99,7 @@ class Rpm:
     def _connection(self) -> "Connection":
         import sqlite3  # noqa: PLC0415 - slow to import, and only where RPM is
 
-        file = resolve(self._root, self._path or "")
+        file = resolve(self._root, self._path or "").absolute()  # a URI has no relative path
         with file.open("rb"):
             pass  # an OSError here says more than sqlite's would
         # "immutable" keeps sqlite from writing beside the database. It hides what still stands
