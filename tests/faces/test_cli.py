@@ -75,6 +75,40 @@ def test_what_a_file_says_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert r"\x1b[31mred.toml:1" in line
 
 
+@pytest.mark.root
+def test_a_machine_without_proc_is_not_taken_for_a_quiet_one() -> None:
+    script = f"umount -l /proc && exec {sys.executable} -c '{MAIN}' status"
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    assert result.returncode == 2
+    assert "/proc is not mounted" in one_line(result)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (">/dev/full", "the output cannot be written: No space left on device"),
+        (">&-", "the output cannot be written: Bad file descriptor"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_no_crash(words: str, message: str) -> None:
+    line = f"exec {sys.executable} -c '{MAIN}' status --snapshot {EXAMPLE} {words}"
+    result = subprocess.run(
+        ["sh", "-c", line],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    assert result.returncode == 2
+    assert message in one_line(result)
+
+
 def test_findings_make_the_exit_status(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('roles = ["web-server"]\n')

@@ -1,6 +1,7 @@
 """The command line: finds the command, runs it, and turns its outcome into an exit status."""
 
 import argparse
+import errno
 import gc
 import os
 import sys
@@ -30,6 +31,10 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 """128 + SIGINT and 128 + SIGPIPE, as a shell reports them."""
 
+STDOUT = 1
+_NO_OUTPUT = {errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""How a write to standard output fails: closed, or a file on a disk that is full or broken."""
+
 
 class Command(Protocol):
     """What a module of portward.faces.commands offers."""
@@ -53,27 +58,41 @@ def main() -> NoReturn:
     # A command lives for a moment and makes next to no cycles; looking for them through thousands
     # of listeners took a tenth of its time. freeze() spares the exit the same search.
     gc.disable()
+    if sys.__stdout__ is None:
+        sys.exit(_failed(OSError(errno.EBADF, os.strerror(errno.EBADF))))
     try:
         status: int = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough ("portward status | head"). The interpreter flushes once
-        # more at exit, which must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # the reader has seen enough: "portward status | head"
         status = PIPE_CLOSED
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:
-        # Python's own exit status for a crash is 1, which would say "findings".
         if os.environ.get("PORTWARD_TRACEBACK"):
             raise
-        _complain(
-            f"this is a mistake in portward: {type(error).__name__}: {error}"
-            " (PORTWARD_TRACEBACK=1 shows where; please report it)"
-        )
-        status = Exit.COULD_NOT_TELL
+        status = _failed(error)
     gc.freeze()
     sys.exit(status)
+
+
+def _failed(error: Exception) -> Exit:
+    """Say in one line why nothing came of it."""
+    if isinstance(error, OSError) and error.errno in _NO_OUTPUT:
+        _complain(f"the output cannot be written: {error.strerror}")
+        _discard_output()
+        return Exit.BAD_INPUT
+    # Python's own exit status for a crash is 1, which would say "findings".
+    _complain(
+        f"this is a mistake in portward: {type(error).__name__}: {error}"
+        " (PORTWARD_TRACEBACK=1 shows where; please report it)"
+    )
+    return Exit.COULD_NOT_TELL
+
+
+def _discard_output() -> None:
+    """Keep the interpreter, which flushes once more at exit, from complaining again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
 
 
 def run(words: list[str]) -> Exit:

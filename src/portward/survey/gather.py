@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from portward import __version__
 from portward.knowledge import port_names
+from portward.model.errors import UsageError
 from portward.model.host import Listener, Sight, Snapshot
 from portward.model.unknown import NOT_SURVEYED, Maybe, Unknown
 from portward.survey import firewall, inetd, packages, sysctls
@@ -77,6 +78,9 @@ def image(root: Path) -> Snapshot:
 
 
 def _ports(index: PackageIndex) -> Snapshot:
+    # Half a survey would look like a quiet machine: in a chroot this is easily forgotten.
+    if not os.path.exists("/proc/self"):  # noqa: PTH110 - pathlib is slow
+        raise UsageError("/proc is not mounted", mend="mount -t proc proc /proc")
     seen = listeners(index)
     return Snapshot(
         portward=__version__,
