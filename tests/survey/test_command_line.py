@@ -25,6 +25,9 @@ SECRET = "hunter2"  # noqa: S105 - the tests look for it
         ("mysql -phunter2 -u root", "mysql -p*** -u root"),
         ("/usr/bin/sshpass -p hunter2 ssh", "/usr/bin/sshpass -p *** ssh"),
         ("curl -u me:hunter2 http://x", "curl -u *** http://x"),
+        ("curl --user me:hunter2 http://x", "curl --user *** http://x"),
+        ("app me:hunter2@tcp(db:3306)/x", "app me:***@tcp(db:3306)/x"),
+        ("app me:hunter2@(db:3306)/x", "app me:***@(db:3306)/x"),
         ("app postgres://me:hunter2@db/x", "app postgres://me:***@db/x"),
         ("app http://x/?token=hunter2&v=1", "app http://x/?token=***&v=1"),
         ("java jdbc:x;password=hunter2;ssl=1", "java jdbc:x;password=***;ssl=1"),
@@ -44,6 +47,7 @@ def test_values_of_secrets_are_hidden(given_line: str, shown: str) -> None:
         "app --token-ttl=60",
         "app http://host:8080/path@x",
         "mysql -p -u root",
+        "rsync me@host:a/b(c) x:y",
         "postgres -D /var/lib/postgresql -p 5432",
     ],
 )

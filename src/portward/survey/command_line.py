@@ -6,20 +6,20 @@ from functools import cache
 
 HIDDEN = "***"
 
-_HINTS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "://")
+_HINTS = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "://", "@tcp(", "@unix(", "@(")
 """A command line without any of these (in lower case) holds nothing to hide by name."""
 
 _ATTACHED = {"mysql": "-p", "mysqld": "-p", "mariadb": "-p", "mysqldump": "-p", "sshpass": "-p"}
 """Programs whose one-letter option has the password attached to it."""
 _FOLLOWED = {
-    "sshpass": "-p",
-    "redis-cli": "-a",
-    "ldapsearch": "-w",
-    "curl": "-u",
-    "smbclient": "-U",
-    "socat": "-P",
+    "sshpass": ("-p",),
+    "redis-cli": ("-a",),
+    "ldapsearch": ("-w",),
+    "curl": ("-u", "--user", "-U", "--proxy-user"),
+    "smbclient": ("-U", "--user"),
+    "socat": ("-P",),
 }
-"""Programs whose one-letter option is followed by the password."""
+"""Programs with an option, not named after a secret, that is followed by the password."""
 
 
 @cache
@@ -37,7 +37,8 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.P
             rf"(\b{name}\s*[=:]\s*|--{name}\s+|\bauthorization:\s*(?:\w+\s+)?)[^\s&;]+",
             re.IGNORECASE,
         ),
-        re.compile(r"(\w://[^\s/:@]*:)[^\s/]+(?=@)"),
+        # In a URL, and in the data source names of Go: "me:secret@tcp(db:3306)/x".
+        re.compile(r"(\w://[^\s/:@]*:|(?<!\S)[\w.\-]+:(?=\S+@(?:tcp|unix)?\())[^\s/]+(?=@)"),
     )
 
 
@@ -58,7 +59,7 @@ def masked(arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 def _mask(arguments: tuple[str, ...], program: str) -> Iterator[str]:
     assigned, option, inside, userinfo = _patterns()
-    attached, followed = _ATTACHED.get(program), _FOLLOWED.get(program)
+    attached, followed = _ATTACHED.get(program), _FOLLOWED.get(program, ())
     hide_next = False
     for argument in arguments:
         if hide_next and not argument.startswith("--"):
@@ -69,5 +70,5 @@ def _mask(arguments: tuple[str, ...], program: str) -> Iterator[str]:
         elif attached and argument.startswith(attached) and argument != attached:
             yield attached + HIDDEN
         else:
-            hide_next = argument == followed or option.fullmatch(argument) is not None
+            hide_next = argument in followed or option.fullmatch(argument) is not None
             yield userinfo.sub(rf"\1{HIDDEN}", inside.sub(rf"\1{HIDDEN}", argument))
