@@ -45,6 +45,7 @@ ADMIN = Sources(audience=Audience.PRIVATE, networks=("192.0.2.0/24",), label="ad
 @pytest.mark.parametrize(
     ("facts", "networks", "beyond"),
     [
+        ({"sources": ADMIN}, ("0.0.0.0/1", "128.0.0.0/2"), "nearly everyone"),
         ({"audience": Audience.PRIVATE}, ("10.0.0.0/8", "fe80::/64 (eth0)"), None),
         ({"audience": Audience.PRIVATE}, ("10.0.0.0/8", "203.0.113.0/24"), "203.0.113.0/24"),
         ({"sources": ADMIN}, ("192.0.2.0/25",), None),

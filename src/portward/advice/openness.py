@@ -1,5 +1,6 @@
 """How wide a port is open, beside how wide it may be."""
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 
 from portward.model.net import Family
@@ -9,6 +10,9 @@ from portward.model.status import Exposure, Reach, Scope
 from portward.policy.networks import PRIVATE_NETWORKS, beyond
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+_NAMED = 4
+"""So many networks stand in a title."""
 
 
 def allowed_networks(allowance: Allowance) -> tuple[str, ...]:
@@ -49,3 +53,15 @@ def is_open(reach: Reach) -> bool:
     globally = ip_network("2000::/3")  # all that IANA gives out of IPv6
     six = sum(one.num_addresses for one in found if one.version == 6 and one.overlaps(globally))  # noqa: PLR2004 - IPv6
     return four > 1 << 31 or six > globally.num_addresses // 2
+
+
+def whom(reached: Iterable[Reach], networks: Iterable[str]) -> str:
+    """Say in a few words who reaches ports: everyone, nearly everyone, or these networks."""
+    known = list(reached)
+    if any(one.scope == Scope.EVERYONE for one in known):
+        return "everyone"
+    if any(map(is_open, known)):
+        return "nearly everyone"
+    names = list(dict.fromkeys(networks))
+    more = f" and {len(names) - _NAMED} more networks" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -22,7 +22,7 @@ from ipaddress import ip_network
 
 from portward.advice.groups import Group, grouped
 from portward.advice.matters import is_firewalled, is_housekeeping, is_port
-from portward.advice.openness import allowed_networks, is_open, reached_from
+from portward.advice.openness import allowed_networks, is_open, reached_from, whom
 from portward.model.case import Case
 from portward.model.finding import Confidence, Finding, Remedy, Severity
 from portward.model.host import FirewallManager
@@ -103,10 +103,9 @@ def _finding(group: Group, allowed: list[Exposure], case: Case) -> Finding:
     if group.scope == Scope.NOBODY:
         title = f"{group.name} is allowed for {who}, but the firewall keeps everyone out{over}"
     else:
-        reached = ", ".join(
-            dict.fromkeys(net for one in group.exposures for net in one.reach.networks)
-        )
-        title = f"{group.name} is allowed for {who}, but only {reached} gets through{over}"
+        known = [one.reach for one in group.exposures]
+        reached = whom(known, (net for one in known for net in one.networks))
+        title = f"{group.name} is allowed for {who}, but the firewall passes only {reached}{over}"
     required = any(one.allowance and one.allowance.required for one in group.exposures)
     return Finding(
         check=ID,

@@ -34,6 +34,7 @@ from portward.advice.matters import (
     is_published,
     meant_for_another,
 )
+from portward.advice.openness import is_open, whom
 from portward.advice.undecided import unless_known
 from portward.model.case import Case
 from portward.model.finding import Confidence, Finding, Severity, Undecided
@@ -88,11 +89,9 @@ def _reached(group: Group) -> str:
         return "listens, the firewall keeps everyone out"
     if group.scope == Scope.HOST:
         return "serves only this host"
-    if group.scope == Scope.EVERYONE:
-        return "is open to everyone"
-    if group.scope == Scope.NETWORKS:
-        networks = dict.fromkeys(net for one in group.exposures for net in one.reach.networks)
-        return f"is open to {', '.join(networks)}"
+    if group.scope != Scope.UNKNOWN:
+        reached = [one.reach for one in group.exposures]
+        return f"is open to {whom(reached, (net for one in reached for net in one.networks))}"
     return "is listening (whether the firewall lets others in is not known)"
 
 
@@ -109,7 +108,8 @@ def _severity(group: Group) -> Severity:
         level = Severity.HIGH
     else:
         level = Severity.MEDIUM
-    if group.scope != Scope.NETWORKS or level == Severity.INFO:
+    nearly_all = any(is_open(one.reach) for one in group.exposures)
+    if group.scope != Scope.NETWORKS or nearly_all or level == Severity.INFO:
         return level
     return list(Severity)[min(level.rank + 1, Severity.LOW.rank)]
 

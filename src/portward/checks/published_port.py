@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from portward.advice.closing import republish
 from portward.advice.groups import Group, deciding
 from portward.advice.matters import is_exposed, is_published
-from portward.advice.openness import excess
+from portward.advice.openness import excess, whom
 from portward.model import words
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
@@ -73,25 +73,25 @@ def _finding(target: str, group: Group, case: Case) -> Finding:
     around = f", past {_managers(case)}" if past else ""
     ports = ", ".join(group.ports)
     level = Severity.HIGH if past else Severity.MEDIUM
-    whom = "to everyone"
+    to = "to everyone"
     if group.scope == Scope.NETWORKS:
         level = Severity.MEDIUM if past else Severity.LOW
-        named = dict.fromkeys(net for one in group.exposures for net in one.reach.networks)
-        whom = f"to {', '.join(named)}"
+        reached = [one.reach for one in group.exposures]
+        to = f"to {whom(reached, (net for one in reached for net in one.networks))}"
     elif group.scope == Scope.UNKNOWN:
-        whom = "(whether the rules let others through is not known)"
+        to = "(whether the rules let others through is not known)"
     if isinstance(listener.container, str):
-        title = f"Container {listener.container} publishes {ports} {whom}{around}"
+        title = f"Container {listener.container} publishes {ports} {to}{around}"
         remedy = republish(listener.container)
     elif listener.process == NETFILTER:
-        title = f"Rules pass {ports} on and open it {whom}{around}"
+        title = f"Rules pass {ports} on and open it {to}{around}"
         remedy = Remedy(
             summary=f"Find out what the rule for {ports} is there for; delete it, or let it pass"
             " only the networks that need it, in the forward path.",
             caution="Rules for incoming packets (the input path, ufw) do not see these packets.",
         )
     else:
-        title = f"{ports} is passed on to a container and open {whom}{around}"
+        title = f"{ports} is passed on to a container and open {to}{around}"
         remedy = republish("(unknown)")
     return Finding(
         check=ID,

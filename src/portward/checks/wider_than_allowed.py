@@ -24,7 +24,7 @@ from ipaddress import ip_network
 from portward.advice.closing import SSH
 from portward.advice.groups import Group, grouped
 from portward.advice.matters import is_exposed, is_housekeeping, is_published
-from portward.advice.openness import EVERYWHERE, allowed_networks, excess
+from portward.advice.openness import EVERYWHERE, allowed_networks, excess, whom
 from portward.advice.undecided import mend
 from portward.model.case import Case
 from portward.model.finding import Confidence, Finding, Remedy, Severity, Undecided
@@ -36,9 +36,6 @@ from portward.model.unknown import Unknown
 from portward.policy.networks import beyond
 
 ID = "wider-than-allowed"
-
-_NAMED = 4
-"""So many networks stand in a title."""
 
 
 def check(case: Case) -> Iterator[Finding | Undecided]:
@@ -77,6 +74,7 @@ def _finding(group: Group, case: Case) -> Finding:
     outside = group.scope == Scope.EVERYONE or any(
         not ip_network(one).is_private for one in _excess(group)
     )
+    reached = whom((one.reach for one in group.exposures), _excess(group))
     on_internet = outside and _faces_internet(case.snapshot)
     ssh = group.service is not None and group.service.name == SSH
     return Finding(
@@ -86,7 +84,7 @@ def _finding(group: Group, case: Case) -> Finding:
         confidence=Confidence.CERTAIN
         if on_internet or group.scope == Scope.NETWORKS
         else Confidence.LIKELY,
-        title=f"{group.name} is open to {_reached_by(group)}, but allowed only for {who}",
+        title=f"{group.name} is open to {reached}, but allowed only for {who}",
         why=group.service.risk if group.service else "More can reach it than the policy means.",
         evidence=group.evidence,
         remedy=Remedy(
@@ -104,14 +102,6 @@ def _finding(group: Group, case: Case) -> Finding:
 
 def _excess(group: Group) -> tuple[str, ...]:
     return tuple(dict.fromkeys(network for one in group.exposures for network in excess(one)))
-
-
-def _reached_by(group: Group) -> str:
-    if group.scope == Scope.EVERYONE:
-        return "everyone"
-    named = _excess(group)
-    more = f" and {len(named) - _NAMED} more networks" if len(named) > _NAMED else ""
-    return ", ".join(named[:_NAMED]) + more
 
 
 def _who(allowance: Allowance) -> str:
