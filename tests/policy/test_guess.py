@@ -24,6 +24,8 @@ SMTP = program("25/tcp", "postfix.service")
 IMAPS = program("993/tcp", "dovecot.service")
 DNS = program("53/udp", "unbound.service")
 SMB = program("445/tcp", "smbd.service")
+NETBIOS = program("139/tcp", "smbd.service")
+RPCBIND = program("111/tcp", "rpcbind.service")
 LDAP = program("389/tcp", "slapd.service")
 POSTGRESQL = program("5432/tcp", "postgresql@15-main.service")
 MDNS = program("5353/udp", "avahi-daemon.service")
@@ -49,6 +51,8 @@ def roles(*listeners: Listener, **facts: object) -> list[str]:
         ((DNS,), ["dns-resolver"]),
         ((SMB,), ["file-server"]),
         ((LDAP, SMB), ["directory-server"]),
+        ((SMB, NETBIOS, RPCBIND), ["file-server"]),
+        ((RPCBIND,), []),
         ((POSTGRESQL, SSH), ["database-server"]),
         ((HTTPS, POSTGRESQL), ["database-server", "web-server"]),
         ((TELNET,), []),

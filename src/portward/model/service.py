@@ -81,6 +81,8 @@ class Need(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     audience: Audience
     optional: bool = False
     """Allowed where it runs, but the role works without it."""
+    mark: bool = True
+    """False: it runs on other machines too, so seeing it does not speak for the role."""
     reason: str
 
 

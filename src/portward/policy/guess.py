@@ -133,7 +133,7 @@ def _offers(role: Role) -> dict[str, Audience]:
 
 
 def _marks(catalogue: Catalogue) -> dict[str, set[str]]:
-    """Return for each role the services by which it is known.
+    """Return for each role the services by which it is known, of those that may be its mark.
 
     What it requires, and what it alone has; or, where it requires nothing, what no other role
     requires and not every second role has. A role that units show is not known by its services:
@@ -148,9 +148,11 @@ def _marks(catalogue: Catalogue) -> dict[str, set[str]]:
     common = {service for service in offered if 2 * offered.count(service) > len(roles)}
     alone = {service for service in offered if offered.count(service) == 1}
     return {
-        role.name: required[role.name] | (_offers(role).keys() & alone)
-        if required[role.name]
-        else _offers(role).keys() - all_required - common
+        role.name: (
+            required[role.name] | (_offers(role).keys() & alone)
+            if required[role.name]
+            else _offers(role).keys() - all_required - common
+        ).difference(need.service for need in role.needs if not need.mark)
         for role in roles
         if not role.units
     }

@@ -13,6 +13,7 @@ from portward.model.policy import Profile
 from portward.model.unknown import Unknown
 from portward.model.words import printable, where
 from portward.policy.guess import Guess
+from portward.report.screen.ports import program
 
 READABLE = 0o644
 
@@ -87,8 +88,9 @@ def _proposal(guess: Guess) -> str:
     if guess.unexplained:
         lines.append("\nNo role explains:")
         for one in guess.unexplained:
-            service = one.recognition.service.title if one.recognition else "unknown service"
-            lines.append(f"  - {where(one.listener)}: {service}")
+            known = one.recognition
+            who = known.service.title if known else f"{program(one.listener)}, unknown service"
+            lines.append(f"  - {where(one.listener)}: {printable(who)}")
     lines += [f"\n{gap}" for gap in guess.gaps]
     if guess.roles:
         roles = " ".join(f"--role {proposed.role}" for proposed in guess.roles)
