@@ -109,6 +109,8 @@ def test_none_and_unknown_are_told_apart() -> None:
         ("/usr/sbin/nginx", ("nginx: master",), "nginx"),
         ("/usr/bin/python3.11", ("python3", "-u", "/srv/app.py", "x"), "python3.11 app.py"),
         ("/usr/bin/python3.11", ("python3", "-m", "http.server"), "python3.11 -m http.server"),
+        ("/usr/bin/python3.11", ("python3", "-c", "import os; os.listdir('/x')"), "python3.11 -c"),
+        ("/usr/bin/perl", ("perl", "-e", "print 1/2"), "perl -e"),
         ("/usr/bin/java", ("java", "-Xmx1g", "-jar", "/opt/a.jar"), "java -jar a.jar"),
         ("/usr/bin/node", ("node",), "node"),
         ("/usr/bin/perl", (), "perl"),

@@ -45,6 +45,9 @@ def test_the_origin_of_the_roles_is_said() -> None:
     assert "portward init --guess" in shown(policy=build.policy(recognised=True, source=""))
     assert "given by name" in shown(policy=build.policy(source=""))
     assert "Role: none" in shown(policy=build.policy(roles=()))
+    guessed = shown(policy=build.policy(roles=(), recognised=True, source=""))
+    assert "what runs shows none" in guessed
+    assert "--guess" not in guessed
     two = build.policy(roles=(build.role("a"), build.role("b")))
     assert "Roles: a, b" in shown(policy=two)
 
@@ -52,3 +55,20 @@ def test_the_origin_of_the_roles_is_said() -> None:
 def test_an_image_is_named() -> None:
     sight = Sight(root="/srv/image", euid=0, owners_by="none", gaps=())
     assert "image /srv/image" in shown(sight=sight)
+    unnamed = shown(sight=sight, machine=build.machine(hostname=""))
+    assert unnamed.startswith("Debian GNU/Linux 12 (bookworm)  image /srv/image")
+
+
+def test_the_ports_that_the_headline_leaves_out_are_counted() -> None:
+    ports = [*range(5000, 5006), *range(6000, 6009)]
+    open_ports = [
+        build.exposure(
+            build.listener(f"{port}/tcp", unit=f"{port}.service"), verdict=Verdict.NOT_ALLOWED
+        )
+        for port in ports[:6]
+    ]
+    open_ports += [
+        build.exposure(build.listener(f"{port}/tcp"), verdict=Verdict.NOT_ALLOWED)
+        for port in ports[6:]
+    ]
+    assert "5005/tcp, 9 more" in plain.status(build.case(*open_ports), Look(width=200))

@@ -9,8 +9,12 @@ from portward.report.screen import Block, Listing, Paragraph, Span, Spans, Tone
 def head(case: Case) -> tuple[Block, ...]:
     """Name the machine and what it is judged by."""
     machine = case.snapshot.machine
-    title: list[Span] = [(printable(machine.hostname), Tone.TITLE)]
-    title.append((f"  {printable(machine.os_name)}", Tone.QUIET))
+    title: list[Span] = [(printable(machine.os_name), Tone.QUIET)]
+    if machine.hostname:  # an image may have no name yet
+        title = [
+            (printable(machine.hostname), Tone.TITLE),
+            (f"  {printable(machine.os_name)}", Tone.QUIET),
+        ]
     if case.snapshot.sight.root != "/":
         title.append((f"  image {printable(case.snapshot.sight.root)}", Tone.QUIET))
     return Paragraph(tuple(title)), Paragraph(policy_words(case.policy))
@@ -20,6 +24,12 @@ def policy_words(policy: Policy) -> Spans:
     """Say which roles count, and where they come from."""
     names = ", ".join(printable(role.name) for role in policy.roles) or "none"
     roles: Span = (f"Role: {names}" if len(policy.roles) < 2 else f"Roles: {names}", Tone.PLAIN)  # noqa: PLR2004 - one or many
+    if policy.recognised and not policy.roles:
+        return (
+            roles,
+            (", for what runs shows none. Name what it is for with ", Tone.QUIET),
+            ("portward init --role", Tone.COMMAND),
+        )
     if policy.recognised:
         return (
             roles,

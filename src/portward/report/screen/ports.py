@@ -152,6 +152,8 @@ def _script(cmdline: tuple[str, ...]) -> str:
     for word in rest:
         if word in {"-m", "-jar"}:
             return f" {word} {_basename(next(rest, ''))}"
+        if word in {"-c", "-e"}:  # what follows is the whole program
+            return f" {word}"
         if not word.startswith("-"):
             return f" {_basename(word)}"
     return ""

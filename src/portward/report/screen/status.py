@@ -85,7 +85,7 @@ def _count(case: Case, rows: list[OpenPort]) -> str:
 _HEADLINES = (
     (Tone.EXPOSED, Verdict.NOT_ALLOWED, "open to everyone and not allowed"),
     (Tone.PARTLY, Verdict.NOT_ALLOWED, "open to some networks and not allowed"),
-    (Tone.UNKNOWN, Verdict.NOT_ALLOWED, "not allowed, and who can reach them is unknown"),
+    (Tone.UNKNOWN, Verdict.NOT_ALLOWED, "not allowed, reach unknown"),
     (Tone.UNKNOWN, Verdict.UNKNOWN, "not judged"),
 )
 _ALL_WELL = "Nothing is open to others that the policy does not allow."
@@ -106,8 +106,8 @@ def _headlines(rows: list[OpenPort]) -> tuple[Paragraph, ...]:
 def _headline(rows: list[OpenPort], words: str, tone: Tone) -> Paragraph:
     total = sum(row.size for row in rows)
     named = [f"{row.ports} {row.service}".removesuffix(" -") for row in rows[:_NAMED]]
-    if len(rows) > _NAMED:
-        named.append(f"{len(rows) - _NAMED} more")
+    if rest := sum(row.size for row in rows[_NAMED:]):
+        named.append(f"{rest} more")
     return Paragraph(
         ((f"{plural(total, 'port')} {words}:", tone), (" " + ", ".join(named), Tone.PLAIN))
     )
