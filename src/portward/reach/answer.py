@@ -42,7 +42,10 @@ class Door(Struct, frozen=True, kw_only=True):
     doubts: tuple[str, ...]
     """What could not be decided for those who "perhaps" come through."""
     decided_by: tuple[Decision, ...]
-    """The rules and policies that let somebody through; where nobody is, what kept them out."""
+    """The rules and policies that let somebody through; where nobody is, what kept them out.
+
+    Each once, with those it decided about; the one with the most of them first.
+    """
 
 
 class Machine:
@@ -227,6 +230,10 @@ class Machine:
         return [port for port in representatives(asked, MAX_PORT) if port] if asked else []
 
 
+_Decisions = dict[tuple[object, ...], Decision]
+"""By place and verdict."""
+
+
 class _Opening:
     """Adds up what several packets by one interface tell."""
 
@@ -234,8 +241,8 @@ class _Opening:
         self._machine = machine
         self._device = device
         self._yes = self._perhaps = 0
-        self._let_in: list[Decision] = []
-        self._kept_out: list[Decision] = []
+        self._let_in: _Decisions = {}
+        self._kept_out: _Decisions = {}
         self._doubts: dict[str, int] = {}
 
     def add(self, journey: Journey, reached: int, denied: int) -> None:
@@ -244,9 +251,9 @@ class _Opening:
         self._perhaps |= reached & denied
         for decision in journey.walk.decisions:
             if decision.kind == Kind.ACCEPT:
-                self._let_in += [decision] if decision.live & reached else []
+                _join(self._let_in, decision, decision.live & reached)
             else:
-                self._kept_out.append(decision)
+                _join(self._kept_out, decision, decision.live)
         for name, live in journey.walk.doubts.items():
             self._doubts[name] = self._doubts.get(name, 0) | live
 
@@ -260,8 +267,24 @@ class _Opening:
             yes=tuple(ranges(self._yes)),
             perhaps=tuple(ranges(perhaps)),
             doubts=tuple(name for name, live in self._doubts.items() if live & perhaps),
-            decided_by=tuple(self._let_in or self._kept_out),
+            decided_by=tuple(
+                sorted((self._let_in or self._kept_out).values(), key=self._size, reverse=True)
+            ),
         )
+
+    def _size(self, decision: Decision) -> int:
+        """Return about how many addresses a rule decided."""
+        return sum(last - first + 1 for first, last in self._machine.sources.ranges(decision.live))
+
+
+def _join(found: _Decisions, decision: Decision, live: int) -> None:
+    """Note that a rule decided about some more sources, if there are any."""
+    place = decision.place
+    key = *place[:3], id(place.rule), decision.kind
+    if live and key in found:
+        found[key] = Decision(place, decision.kind, live | found[key].live)
+    elif live:
+        found[key] = Decision(place, decision.kind, live)
 
 
 def networks(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
@@ -302,4 +325,4 @@ def _special(host: Host) -> set[Range]:
 
 
 def _is_loopback(address: int, host: Host) -> bool:
-    return address >> 24 == 127 if host.bits == IPV4_BITS else address == 1
+    return address >> 24 == 127 if host.bits == IPV4_BITS else address == 1  # noqa: PLR2004
