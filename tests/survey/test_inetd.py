@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 from hypothesis import given
@@ -176,6 +177,16 @@ def test_broken_xinetd_is_skipped_and_told() -> None:
 
 def test_xinetd_files_that_include_each_other_end(tmp_path: Path) -> None:
     assert survey(tree(tmp_path, xinetd_conf="include /etc/xinetd.conf\n")).lines == ()
+
+
+def test_one_odd_file_hides_no_other(tmp_path: Path) -> None:
+    tree(tmp_path, inetd_conf=INETD, xinetd_conf="includedir /etc/xinetd.d\n")
+    (tmp_path / "etc/xinetd.d").mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / "etc/xinetd.d/a")
+    tmp_path.joinpath("etc/xinetd.d/b").write_text("service tftp\n{\n server = /bin/tftpd\n}\n")
+    found = survey(tmp_path)
+    assert {"telnet", "tftp"} <= {line.service for line in found.lines}
+    assert "/etc/xinetd.d/a could not be read and was skipped: Not a regular file." in found.gaps
 
 
 def test_a_machine_without_either(tmp_path: Path) -> None:

@@ -203,15 +203,16 @@ class Inetd(NamedTuple):
 
 def inetd(root: Path, package: Callable[[str], Maybe[str | None]]) -> Maybe[Inetd]:
     """Read the configuration of inetd and xinetd; ``package`` names the package of a path."""
+    gaps: list[str] = []
     try:
-        parsed = _inetd_files(root)
-        xinetd = _xinetd_files(root)
+        parsed = _inetd_files(root, gaps)
+        xinetd = _xinetd_files(root, gaps)
     except PermissionError:
         return NEEDS_ROOT
     except OSError as error:
         return Unknown(f"{error.filename}: {error.strerror}")
     found = [line for file in parsed for line in file.lines] + list(xinetd_lines(xinetd))
-    gaps = [gap for file in parsed for gap in file.gaps]
+    gaps += [gap for file in parsed for gap in file.gaps]
     gaps += [gap for file in xinetd for gap in file.gaps]
     if not found:
         return Inetd((), tuple(gaps))
@@ -238,13 +239,13 @@ def inetd(root: Path, package: Callable[[str], Maybe[str | None]]) -> Maybe[Inet
     )
 
 
-def _inetd_files(root: Path) -> list[Parsed]:
+def _inetd_files(root: Path, gaps: list[str]) -> list[Parsed]:
     paths = ["/etc/inetd.conf"]
     paths += [f"/etc/inetd.d/{name}" for name in files.names(root, "/etc/inetd.d")[:MAX_FILES]]
-    return [parse_inetd(text, path) for path, text in _texts(root, paths)]
+    return [parse_inetd(text, path) for path, text in _texts(root, paths, gaps)]
 
 
-def _xinetd_files(root: Path) -> tuple[XinetdFile, ...]:
+def _xinetd_files(root: Path, gaps: list[str]) -> tuple[XinetdFile, ...]:
     waiting = ["/etc/xinetd.conf"]
     parsed: list[XinetdFile] = []
     seen: set[str] = set()
@@ -253,7 +254,7 @@ def _xinetd_files(root: Path) -> tuple[XinetdFile, ...]:
         if path in seen:
             continue
         seen.add(path)
-        for _, text in _texts(root, [path]):
+        for _, text in _texts(root, [path], gaps):
             file = parse_xinetd(text, path)
             parsed.append(file)
             for how, target in file.includes:
@@ -270,9 +271,14 @@ def _included(root: Path, directory: str) -> list[str]:
     ]
 
 
-def _texts(root: Path, paths: list[str]) -> Iterator[tuple[str, str]]:
+def _texts(root: Path, paths: list[str], gaps: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the text of each file that is there; one that is no text file hides no other."""
     for path in paths:
         try:
             yield path, files.read_text(root, path)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             continue
+        except PermissionError:
+            raise
+        except OSError as error:
+            gaps.append(f"{path} could not be read and was skipped: {error.strerror}.")
