@@ -180,8 +180,8 @@ def misstatements(capture: Capture) -> list[str]:
         for knock in filter(model.is_own, capture.knocks):
             if not _is_at(knock, listener):
                 continue
-            if reach.scope == Scope.UNKNOWN:
-                right = knock.limited
+            if reach.scope == Scope.UNKNOWN or "rate-limited" in reach.reason:
+                right = knock.limited  # whether this knock came through is the limit's matter
             elif reach.scope == Scope.EVERYONE and not _is_entrance(knock, reach):
                 right = True  # of other interfaces it says nothing
             else:

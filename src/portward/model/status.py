@@ -47,7 +47,7 @@ class Reach(Struct, frozen=True, kw_only=True):
     scope: Scope
     reason: str
     networks: tuple[str, ...] = ()
-    """Prefixes; one with "(eth1)" behind it is everybody who sends by that inner interface."""
+    """Prefixes; one with "(eth1)" behind it only as it comes in by that inner interface."""
     decided_by: tuple[Decider, ...] = ()
     """Empty where no rule decides: the bind address does, or nothing is filtered."""
     entrances: tuple[Entrance, ...] = ()

@@ -5,10 +5,12 @@ the routing decision lets in by an interface with a default route; what comes in
 comes from the networks behind it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import cached_property
 from ipaddress import ip_interface
 from itertools import product
+
+from msgspec.structs import replace
 
 from portward.model.host import HOST, Interface, Listener, Snapshot
 from portward.model.net import Family, Protocol, is_loopback, is_wildcard
@@ -22,6 +24,8 @@ from portward.reach.ruleset import Kind, Place, Ruleset
 from portward.reach.wording import words
 
 LOOPBACK = "lo"
+RATE_LIMIT = "a limit of "
+"""How the names of rate limits begin, whichever tool wrote them."""
 _FAMILIES = {
     Family.IPV4: (Family.IPV4,),
     Family.IPV6: (Family.IPV6,),
@@ -135,6 +139,7 @@ class Exposer:
         """Join the answers of all interfaces to one, the widest first."""
         if not doors:
             return Reach(scope=Scope.HOST, reason="no interface is up that it could be reached by")
+        doors = [(machine, _unlimited(door)) for machine, door in doors]
         perhaps = [(machine, door) for machine, door in doors if door.perhaps]
         full = [
             (machine, door)
@@ -161,7 +166,7 @@ class Exposer:
         if found:
             return Reach(
                 scope=Scope.NETWORKS,
-                networks=tuple(found),
+                networks=tuple(one for one in found if not _is_said(one, found)),
                 reason="; ".join(list(reasons)[:3]),
                 decided_by=_deciders(door for _, door in doors if door.yes),
                 entrances=_entrances(door for _, door in doors if door.yes),
@@ -175,7 +180,9 @@ class Exposer:
     def _named(self, machine: Machine, door: Door) -> tuple[str, ...]:
         """Write a door's sources; of an inner interface that lets all in, its own networks."""
         if not _lets_all_in(machine, door):
-            return networks(machine.simplest(door.yes, door.device), door.family)
+            inner = "" if door.device in self._outer else f" ({door.device})"
+            prefixes = networks(machine.simplest(door.yes, door.device), door.family)
+            return tuple(f"{prefix}{inner}" for prefix in prefixes)
         interface = self._interfaces.get(door.device)
         own = tuple(
             address
@@ -256,6 +263,19 @@ def _address(listener: Listener, family: Family) -> str:
     return listener.address.removeprefix("::ffff:") if family == Family.IPV4 else listener.address
 
 
+def _is_said(network: str, found: Container[str]) -> bool:
+    """Say whether what comes in by an inner interface may come in by any."""
+    prefix, _, inner = network.partition(" ")
+    return bool(inner) and prefix in found
+
+
+def _unlimited(door: Door) -> Door:
+    """Take those whom nothing but a rate limit may stop for those who get through: some do."""
+    if not door.perhaps or not all(doubt.startswith(RATE_LIMIT) for doubt in door.doubts):
+        return door
+    return replace(door, yes=tuple(sorted(door.yes + door.perhaps)), perhaps=())
+
+
 def _is_everyone(machine: Machine, door: Door) -> bool:
     """Say whether a door lets all in, and not only neighbours on the link can send to it."""
     return machine.is_routed and _lets_all_in(machine, door)
@@ -269,12 +289,13 @@ def _because(door: Door, filters: bool) -> str:  # noqa: FBT001 - a fact of the 
     """Name the rule that lets sources in, or say that nothing stops them."""
     if not filters:
         return "this host filters nothing"
+    limited = "".join(f"; rate-limited: {doubt}" for doubt in door.doubts)
     rules = dict.fromkeys(
         words(one.place, one.kind)
         for one in door.decided_by
         if one.kind == Kind.ACCEPT and one.place.rule is not None
     )
-    return f"by {', '.join(list(rules)[:3])}" if rules else "no rule stops it"
+    return (f"by {', '.join(list(rules)[:3])}" if rules else "no rule stops it") + limited
 
 
 def _kept_out(doors: Iterable[tuple[Machine, Door]]) -> str:

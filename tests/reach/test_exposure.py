@@ -1,0 +1,122 @@
+"""What status says of a listener, from small rulesets."""
+
+import json
+from typing import Any
+
+import pytest
+
+import build
+from portward.model.host import Facing, Firewall, Interface, Route, Snapshot
+from portward.model.net import Family
+from portward.model.status import Scope
+from portward.model.unknown import NOT_SURVEYED
+from portward.reach.exposure import Exposer
+
+Json = dict[str, Any]
+
+INPUT = {"family": "inet", "table": "f", "name": "in", "handle": 1} | {
+    "type": "filter",
+    "hook": "input",
+    "prio": 0,
+    "policy": "drop",
+}
+
+
+def interface(name: str, address: str, *, default: bool = False) -> Interface:
+    return Interface(
+        name=name,
+        index=1,
+        kind="physical",
+        up=True,
+        addresses=(address,),
+        facing=Facing.PRIVATE,
+        facing_reason="a test",
+        default_route=default,
+        promiscuous=False,
+    )
+
+
+def machine(*rules: list[Json]) -> Snapshot:
+    """Return a machine with two interfaces whose input is dropped but for the rules."""
+    listed: list[Json] = [
+        {"metainfo": {"json_schema_version": 1}},
+        {"table": {"family": "inet", "name": "f", "handle": 1}},
+        {"chain": INPUT},
+    ]
+    for number, expression in enumerate(rules):
+        rule = {"family": "inet", "table": "f", "chain": "in", "handle": number + 2}
+        listed.append({"rule": {**rule, "expr": expression}})
+    return build.snapshot(
+        firewall=Firewall(
+            nft=json.dumps({"nftables": listed}) if rules else None,
+            iptables=None,
+            ip6tables=None,
+            iptables_legacy=None,
+            ip6tables_legacy=None,
+            managers=NOT_SURVEYED,
+        ),
+        interfaces=(
+            interface("eth0", "203.0.113.7/24", default=True),
+            interface("lan0", "10.0.0.1/24"),
+        ),
+        routes=(
+            Route(
+                destination="default",
+                family=Family.IPV4,
+                gateway="203.0.113.1",
+                device="eth0",
+                metric=None,
+            ),
+        ),
+    )
+
+
+def match(left: Json, right: object, op: str = "==") -> Json:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+SSH = match({"payload": {"protocol": "tcp", "field": "dport"}}, 22)
+BY_LAN = match({"meta": {"key": "iifname"}}, "lan0")
+FROM_OFFICE = match(
+    {"payload": {"protocol": "ip", "field": "saddr"}},
+    {"prefix": {"addr": "198.51.100.0", "len": 24}},
+)
+LIMIT = {"limit": {"rate": 5, "burst": 5, "per": "minute"}}
+ACCEPT: Json = {"accept": None}
+
+
+@pytest.mark.parametrize(
+    ("rules", "scope", "networks"),
+    [
+        ([], Scope.EVERYONE, ()),
+        ([[SSH, ACCEPT]], Scope.EVERYONE, ()),
+        ([[SSH, FROM_OFFICE, ACCEPT]], Scope.NETWORKS, ("198.51.100.0/24",)),
+        ([[SSH, BY_LAN, ACCEPT]], Scope.NETWORKS, ("10.0.0.0/24 (lan0)",)),
+        ([[SSH, BY_LAN, FROM_OFFICE, ACCEPT]], Scope.NETWORKS, ("198.51.100.0/24 (lan0)",)),
+        ([[SSH, LIMIT, ACCEPT]], Scope.EVERYONE, ()),
+        (
+            [[match({"payload": {"protocol": "tcp", "field": "dport"}}, 80), ACCEPT]],
+            Scope.NOBODY,
+            (),
+        ),
+        ([[SSH, {"xt": {"type": "match", "name": "u32"}}, ACCEPT]], Scope.UNKNOWN, ()),
+    ],
+    ids=["none", "all", "office", "lan", "office by lan", "limit", "another port", "not read"],
+)
+def test_who_reaches_a_port(
+    rules: list[list[Json]], scope: Scope, networks: tuple[str, ...]
+) -> None:
+    reach = Exposer(machine(*rules)).reach(build.listener("22/tcp", address="0.0.0.0"))
+    assert (reach.scope, reach.networks) == (scope, networks)
+
+
+def test_a_rate_limit_is_named() -> None:
+    reach = Exposer(machine([SSH, LIMIT, ACCEPT])).reach(build.listener("22/tcp"))
+    assert "rate-limited: a limit of 5/minute" in reach.reason
+    assert "tcp dport 22" in reach.reason
+
+
+def test_what_is_not_understood_is_named() -> None:
+    rule = [SSH, {"xt": {"type": "match", "name": "u32"}}, ACCEPT]
+    reach = Exposer(machine(rule)).reach(build.listener("22/tcp"))
+    assert "u32" in reach.reason
