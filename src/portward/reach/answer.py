@@ -8,7 +8,14 @@ from itertools import pairwise
 from msgspec import Struct
 
 from portward.model.net import MAX_PORT, Family, Protocol, is_wildcard
-from portward.reach.cuts import cuts, least_named, representatives, target_ports
+from portward.reach.cuts import (
+    asked_by_field,
+    cuts,
+    least_named,
+    ranges_of,
+    representatives,
+    target_ports,
+)
 from portward.reach.host import Host, number
 from portward.reach.path import Ending, Journey, arrive, packet
 from portward.reach.ruleset import IPV4_BITS, Kind, Range, Ruleset
@@ -55,14 +62,18 @@ class Machine:
         """Find what the ruleset tells apart."""
         self.ruleset = ruleset
         self.host = host
-        self.sources = Sources(host.bits, {*cuts(ruleset, "saddr"), *host.cuts(), *_special(host)})
+        self.asked = asked_by_field(ruleset)
+        told = {field: ranges_of(values) for field, values in self.asked.items()}
+        nothing: set[Range] = set()
+        edges = {*told.get("saddr", nothing), *host.cuts(), *_special(host)}
+        self.sources = Sources(host.bits, edges)
         own = [address for address in host.own if not _is_loopback(address, host)]
-        told_apart = cuts(ruleset, "daddr") | cuts(ruleset, "original daddr")
+        told_apart = told.get("daddr", nothing) | told.get("original daddr", nothing)
         self.addresses = _one_each(own, told_apart)
-        sports = cuts(ruleset, "sport")
+        sports = told.get("sport", nothing)
         self.sports = representatives(sports, MAX_PORT) if sports else [EPHEMERAL]
         self.translated = self._translated()
-        asked = cuts(ruleset, "dport") | cuts(ruleset, "original dport")
+        asked = told.get("dport", nothing) | told.get("original dport", nothing)
         self._ports = representatives(asked | target_ports(ruleset), MAX_PORT)
         self._martians: dict[str, int] = {}
         self._made: dict[tuple[str, Protocol, int, int, int], Journey] = {}

@@ -1,5 +1,6 @@
 """Which values of a field a ruleset tells apart; two that it does not fare alike."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
@@ -31,6 +32,22 @@ def cuts(ruleset: Ruleset, field: str) -> set[Range]:
     for values in asked_values(ruleset, field):
         found.update(() if isinstance(values, Names) else values)
     return found
+
+
+def asked_by_field(ruleset: Ruleset) -> dict[str, list[Values]]:
+    """Return the values that rules ask for, of every field, in one look through the rules."""
+    found: dict[str, list[Values]] = defaultdict(list)
+    for table, step in steps(ruleset):
+        if not isinstance(step, Test | Dispatch | Translate):
+            continue
+        for field in {part.of.name if isinstance(part, Bits) else part.name for part in step.parts}:
+            found[field] += asked(step, table, field)
+    return found
+
+
+def ranges_of(values: Iterable[Values]) -> set[Range]:
+    """Return every range among values, without the names."""
+    return {span for one in values if not isinstance(one, Names) for span in one}
 
 
 def asked_values(ruleset: Ruleset, field: str) -> Iterator[Values]:

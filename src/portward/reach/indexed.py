@@ -122,7 +122,7 @@ def told(shares: Iterable[Decision | Share], live: int) -> Iterator[Decision]:
 class _Rule:
     """What is known of a rule before any packet."""
 
-    __slots__ = ("by_port", "cuts", "guards", "place", "ports", "pure", "rule")
+    __slots__ = ("by_port", "cuts", "guards", "jump", "place", "ports", "pure", "rule")
 
     def __init__(  # noqa: PLR0913, PLR0917 - a plain record, made in one place
         self,
@@ -145,6 +145,11 @@ class _Rule:
         self.cuts = cuts
         """Where the classes of ports begin that the rule itself tells apart, besides `ports`."""
         self.pure = pure
+        last = rule.steps[-1] if rule.steps else None
+        is_plain = len(cuts) == 1 and all(isinstance(step, Test) for step in rule.steps[:-1])
+        jumps = isinstance(last, Verdict) and last.kind in {Kind.JUMP, Kind.GOTO}
+        self.jump = last if isinstance(last, Verdict) and jumps and is_plain and pure else None
+        """Where it goes, if all before it are tests that no port decides."""
 
 
 class _Chain:
@@ -167,18 +172,29 @@ class _Chain:
 class _Item:
     """A rule of a chain that is for the packets of a context."""
 
-    __slots__ = ("effect", "effects", "index", "rule")
+    __slots__ = ("effect", "effects", "entered", "index", "rule")
 
     def __init__(self, index: int, rule: _Rule) -> None:
         self.index = index
         self.rule = rule
         self.effect: Effect | None = None
         self.effects: dict[int, tuple[Effect, Range]] = {}
+        self.entered: _Entered | None = None
 
     @property
     def fixed(self) -> bool:
         """Say whether it does the same for all ports, and only to sources."""
         return self.rule.pure and self.rule.ports is None and not self.rule.by_port
+
+
+class _Entered(NamedTuple):
+    """Who goes where by a rule that jumps."""
+
+    must: int
+    may: int
+    doubts: tuple[tuple[str, int], ...]
+    chain: _Chain
+    context: "_Context"
 
 
 class _Context:
@@ -536,6 +552,8 @@ class IndexedWalk(Walk):
         rule = item.rule
         if rule.ports is not None and isinstance(port, int) and not _inside(rule.ports, port):
             return packet, 0
+        if rule.jump is not None and (entered := self._entered(table, item, rule.jump, packet)):
+            return self._jumped(table, entered, rule.jump, packet, depth)
         if rule.pure:
             on, left = self._apply(self._effect(table, item, packet, depth), packet)
             return packet.part(on), left
@@ -547,6 +565,42 @@ class IndexedWalk(Walk):
             return going[0], 0
         waiting.setdefault(item.index + 1, []).extend(going)
         return packet.part(0), 0
+
+    def _entered(self, table: Table, item: _Item, jump: Verdict, packet: Packet) -> _Entered | None:
+        """Return who takes a jump, found once for all packets of a context."""
+        if item.entered is None:
+            target = self._target(table, jump.chain)
+            if target is None:
+                return None
+            must = may = self.sources.all
+            kept, self._asked = self._asked, []
+            for step in item.rule.rule.steps[:-1]:
+                assert isinstance(step, Test)  # noqa: S101 - _Rule.jump says so
+                certain, may = self._test(table, step, packet.part(may))
+                must &= certain
+            doubts = tuple((name, bits & may) for name, bits in self._asked if bits & may)
+            self._asked = kept
+            known = self._index.chain(table, target)
+            context = self._index.context(table, known, packet.fields)
+            item.entered = _Entered(must, may, doubts, known, context)
+        return item.entered
+
+    def _jumped(
+        self, table: Table, entered: _Entered, jump: Verdict, packet: Packet, depth: int
+    ) -> tuple[Packet, int]:
+        """Run a packet through the chain of a jump; return what goes on, and who leaves."""
+        inside = packet.part(packet.live & entered.may)
+        if not inside.live:
+            return packet, 0
+        for name, bits in entered.doubts:
+            if bits & inside.live:
+                self._doubt(name, bits & inside.live)
+        effect = self._whole(table, entered.chain, entered.context, inside, depth + 1)
+        on, left = self._apply(effect, inside)
+        past = packet.live & ~entered.must
+        if jump.kind == Kind.GOTO:
+            return packet.part(past), on | left
+        return packet.part(past | on | left), 0
 
     def _effect(self, table: Table, item: _Item, packet: Packet, depth: int) -> Effect:
         """Return what a rule does to packets like this."""
@@ -579,8 +633,9 @@ class IndexedWalk(Walk):
         A port that a translation set is the same for all that were sent elsewhere.
         """
         port = packet.fields.get(PORT)
-        same = self._observing or packet.fields.get(SENT_TO, port) == port
-        if isinstance(port, int) and same:
+        sent_to = packet.fields.get(SENT_TO)  # None before connection tracking has seen it
+        other = isinstance(sent_to, int) and sent_to != port and not self._observing
+        if isinstance(port, int) and not other:
             low, high = span or (port, port)
             self.span = max(self.span[0], low), min(self.span[1], high)
 

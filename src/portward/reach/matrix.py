@@ -4,6 +4,7 @@ Ports that fare alike are asked once: the walk itself says for which other ports
 the same. Devices and addresses that no rule tells apart are asked once, too.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from msgspec import Struct
 
 from portward.model.net import Family, Protocol
 from portward.reach.answer import NUMBERS, SYN, Machine
-from portward.reach.cuts import asked_values, steps
+from portward.reach.cuts import steps, target_ports
 from portward.reach.indexed import LAST, Effect, IndexedPaths, IndexedWalk, Share
 from portward.reach.path import Ending, Paths, follow, packet
 from portward.reach.ruleset import Kind, Names, Place, Range, Translate
@@ -141,11 +142,11 @@ def alike_devices(machine: Machine) -> list[tuple[str, ...]]:
     """Group the devices by which packets fare alike."""
     paths = Paths(machine.ruleset, machine.host, machine.sources)
     ruleset = machine.ruleset
-    names = {values for values in asked_values(ruleset, "iifname") if isinstance(values, Names)}
+    names = {values for values in machine.asked.get("iifname", ()) if isinstance(values, Names)}
     bases = [chain.base for table in ruleset.tables for chain in table.chains if chain.base]
     bound = {device for base in bases for device in base.devices}
     # A reverse path check, and a redirection to the interface's own address, differ by device.
-    differs = any(True for _ in asked_values(ruleset, "fib saddr . iif oif")) or any(
+    differs = "fib saddr . iif oif" in machine.asked or any(
         isinstance(step, Translate) and step.kind == "redirect" for _, step in steps(ruleset)
     )
     groups: dict[object, list[str]] = {}
@@ -173,6 +174,8 @@ class _Making:
         self.paths = IndexedPaths(machine.ruleset, machine.host, machine.sources)
         self.saddr = Spread(machine.sources)
         self.told = _Told()
+        targets = {low for low, _ in target_ports(machine.ruleset)}
+        self._breaks = sorted({LAST + 1} | targets | {low + 1 for low in targets})
 
     def areas(self, devices: tuple[str, ...], address: int, protocol: Protocol) -> Iterator[Area]:
         """Yield the ports that fare alike together, the lowest port first."""
@@ -183,7 +186,7 @@ class _Making:
                 self._follow(devices[0], address, protocol, port, sport)
                 for sport in self.machine.sports
             ]
-            end = min(journey.walk.span[1] for journey in journeys)
+            end = min(self._next(port), *(journey.walk.span[1] for journey in journeys))
             spans = ports.setdefault(self._fates(port, journeys), [])
             if spans and spans[-1][1] == port - 1:
                 spans[-1] = (spans[-1][0], end)
@@ -192,6 +195,10 @@ class _Making:
             port = end + 1
         for fates, spans in ports.items():
             yield Area(devices, address, protocol, tuple(spans), fates)
+
+    def _next(self, port: int) -> int:
+        """Return the last port before one that packets are translated to, which stands alone."""
+        return self._breaks[bisect_right(self._breaks, port)] - 1
 
     def _follow(
         self, device: str, address: int, protocol: Protocol, port: int, sport: int

@@ -1,0 +1,345 @@
+"""What the whole matrix of reach costs: all ports, both protocols and families, all sources.
+
+Rulesets of two kinds and growing size, made by fixed seeds. The services' kind is as a person or
+a tool writes one: a set of blocked networks, a verdict map from port to the chain of a service,
+and in each such chain some networks that may use it. The boxes' kind is as bad as rules can be:
+any range of ports from any range of addresses, with no structure to use. The campus' kind has the
+shape of the ruleset of a university's router that is published with fffuu
+(github.com/diekmann/net-network, iptables-save of 4,840 rules): some chains for groups of
+addresses, jumped to by network, then thousands of single exceptions by source, destination,
+protocol and port in the order in which people asked for them.
+"""
+
+import gc
+import json
+import random
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable
+from math import log
+from typing import Any, NamedTuple
+
+from portward.model.host import Firewall
+from portward.model.net import Family
+from portward.reach import nft_json, xtables
+from portward.reach.answer import Machine
+from portward.reach.host import BROADCAST, LOCAL, LOOPBACK, Host, Way
+from portward.reach.matrix import Matrix, matrix
+from portward.reach.ruleset import Ruleset
+
+RUNS = 5
+SIZES = (100, 1_000, 10_000, 100_000)
+SEED = 20_260
+CAMPUS = 4_840
+"""As many rules as the published ruleset has."""
+LIMIT = 60.0
+"""Seconds; a size that took longer is not run again, and a larger one not at all."""
+
+Json = dict[str, Any]
+
+
+def hosts() -> tuple[Host, Host]:
+    """Return both families of a host with two interfaces, one of them of an inner network."""
+    inner, outer = 0x0A000001, 0xC6336407  # 10.0.0.1/8, 198.51.100.7/24
+    four = Host(
+        bits=32,
+        devices=("eth0", "eth1"),
+        own={outer: "eth0", inner: "eth1"},
+        ways=(
+            Way(outer, outer, "eth0", LOCAL),
+            Way(inner, inner, "eth1", LOCAL),
+            Way(0xC63364FF, 0xC63364FF, "eth0", BROADCAST),
+            Way(0xC6336400, 0xC63364FF, "eth0"),
+            Way(0x0A000000, 0x0AFFFFFF, "eth1"),
+            Way(0x7F000000, 0x7FFFFFFF, LOOPBACK, LOCAL),
+            Way(0, 0xFFFFFFFF, "eth0"),
+        ),
+        forwards=False,
+    )
+    own = 0x20010DB8 << 96 | 7
+    six = Host(
+        bits=128,
+        devices=("eth0", "eth1"),
+        own={own: "eth0"},
+        ways=(
+            Way(own, own, "eth0", LOCAL),
+            Way(1, 1, LOOPBACK, LOCAL),
+            Way(0x20010DB8 << 96, (0x20010DB8 << 96) + (1 << 64) - 1, "eth0"),
+            Way(0, (1 << 128) - 1, "eth0"),
+        ),
+        forwards=False,
+    )
+    return four, six
+
+
+# --- rulesets as nft prints them ---------------------------------------------------------------
+
+
+class Writer:
+    """Collects the objects of one table in the order in which nft lists them."""
+
+    def __init__(self) -> None:
+        self.objects: list[Json] = [{"table": {"family": "inet", "name": "host", "handle": 1}}]
+        self.rules = 0
+
+    def chain(self, name: str, hook: str = "", policy: str = "accept") -> None:
+        """Add a chain, on a hook or to be jumped to."""
+        chain: Json = {"family": "inet", "table": "host", "name": name, "handle": 1}
+        if hook:
+            chain |= {"type": "filter", "hook": hook, "prio": 0, "policy": policy}
+        self.objects.append({"chain": chain})
+
+    def rule(self, chain: str, *expressions: Json) -> None:
+        """Add a rule."""
+        self.rules += 1
+        rule = {"family": "inet", "table": "host", "chain": chain, "handle": self.rules}
+        self.objects.append({"rule": {**rule, "expr": [*expressions]}})
+
+    def set(self, name: str, kind: str, elements: list[Any]) -> None:
+        """Add a named set."""
+        body = {"family": "inet", "table": "host", "name": name, "type": kind, "handle": 1}
+        self.objects.append({"set": {**body, "flags": ["interval"], "elem": elements}})
+
+    def text(self) -> str:
+        """Return the listing."""
+        return json.dumps({"nftables": self.objects})
+
+
+def match(protocol: str, field: str, right: object) -> Json:
+    """Return a match on a header field."""
+    left = {"payload": {"protocol": protocol, "field": field}}
+    return {"match": {"op": "==", "left": left, "right": right}}
+
+
+def state(*names: str) -> Json:
+    """Return a match on the state of the connection."""
+    return {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": [*names]}}
+
+
+def network(chance: random.Random) -> Json:
+    """Return a network of somebody, small or large."""
+    length = chance.choice([16, 20, 24, 24, 24, 28, 32])
+    address = chance.getrandbits(length) << (32 - length)
+    return {"prefix": {"addr": dotted(address), "len": length}}
+
+
+def dotted(address: int) -> str:
+    """Write an IPv4 address."""
+    return ".".join(str(address >> shift & 255) for shift in (24, 16, 8, 0))
+
+
+def services(rules: int) -> str:
+    """Return a ruleset with a chain per service, sets and address lists."""
+    chance = random.Random(SEED)  # noqa: S311 - reproducible, and no secret
+    writer = Writer()
+    groups = [network(chance) for _ in range(max(20, rules // 20))]
+    writer.set("blocked", "ipv4_addr", [network(chance) for _ in range(rules // 5)])
+    count = max(5, rules // 20)
+    ports = chance.sample(range(1, 32_768), min(count, 10_000))
+    names = [f"service-{number}" for number in range(count)]
+    for name in names:
+        writer.chain(name)
+    writer.chain("input", "input", "drop")
+    writer.rule("input", state("established", "related"), {"accept": None})
+    loopback = {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "lo"}
+    writer.rule("input", {"match": loopback}, {"accept": None})
+    writer.rule("input", match("ip", "saddr", "@blocked"), {"drop": None})
+    for part, protocol in ((names[::3], "udp"), (names[1::3] + names[2::3], "tcp")):
+        entries = [
+            [port, {"jump": {"target": name}}] for port, name in zip(ports, part, strict=False)
+        ]
+        key = {"payload": {"protocol": protocol, "field": "dport"}}
+        writer.rule("input", {"vmap": {"key": key, "data": {"set": entries}}})
+    while writer.rules < rules - count:
+        name = chance.choice(names)
+        writer.rule(name, match("ip", "saddr", chance.choice(groups)), {"accept": None})
+    for name in names:
+        writer.rule(name, {"counter": {"packets": 0, "bytes": 0}}, {"drop": None})
+    return writer.text()
+
+
+def boxes(rules: int) -> str:
+    """Return a ruleset of any ports from any addresses."""
+    chance = random.Random(SEED)  # noqa: S311 - as above
+    writer = Writer()
+    writer.chain("input", "input", "drop")
+    for _ in range(rules):
+        low, high = sorted(chance.getrandbits(32) for _ in range(2))
+        first, last = sorted(chance.getrandbits(16) for _ in range(2))
+        writer.rule(
+            "input",
+            match("ip", "saddr", {"range": [dotted(low), dotted(high)]}),
+            match(chance.choice(["tcp", "udp"]), "dport", {"range": [first, last]}),
+            {chance.choice(["accept", "drop"]): None},
+        )
+    return writer.text()
+
+
+# --- the shape of a university's ---------------------------------------------------------------
+
+
+class Line(NamedTuple):
+    """A rule of the campus, to be written for iptables-save or as nft prints it."""
+
+    chain: str
+    source: tuple[int, int] | None
+    destination: tuple[int, int] | None
+    protocol: str
+    port: int
+    target: str
+
+
+CHAINS = ("guests", "staff", "servers")
+
+
+def campus(rules: int) -> list[Line]:
+    """Return the rules of a university's host that is asked by all its networks."""
+    chance = random.Random(SEED)  # noqa: S311 - as above
+    inside = [(0x0A000000 | chance.getrandbits(16) << 8, 24) for _ in range(200)]
+    own = [(0x0A000001, 32), (0xC6336407, 32)]
+    lines = [Line("INPUT", net, None, "", 0, chance.choice(CHAINS)) for net in inside[:100]]
+    while len(lines) < rules:
+        chain = chance.choice(["INPUT", "INPUT", *CHAINS])
+        source = chance.choice([chance.choice(inside), (chance.getrandbits(32), 32), None])
+        destination = chance.choice([*own, None, chance.choice(inside)])
+        protocol = chance.choice(["tcp", "tcp", "udp", ""])
+        port = chance.choice([22, 25, 53, 80, 443, chance.randrange(1, 65_536)]) if protocol else 0
+        if source or destination:
+            target = chance.choice(["ACCEPT", "ACCEPT", "DROP"])
+            lines.append(Line(chain, source, destination, protocol, port, target))
+    return lines
+
+
+def saved(lines: list[Line]) -> str:
+    """Write rules as iptables-save does."""
+    text = ["*filter", ":INPUT DROP [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]"]
+    text += [f":{name} - [0:0]" for name in CHAINS]
+    for line in lines:
+        words = [f"-A {line.chain}"]
+        for option, net in (("-s", line.source), ("-d", line.destination)):
+            words += [f"{option} {dotted(net[0])}/{net[1]}"] if net else []
+        words += [f"-p {line.protocol}"] if line.protocol else []
+        if line.port:
+            words.append(f"-m {line.protocol} --dport {line.port}")
+        text.append(" ".join([*words, f"-j {line.target}"]))
+    return "\n".join([*text, "COMMIT", ""])
+
+
+def printed(lines: list[Line]) -> str:
+    """Write rules as nft prints its own."""
+    writer = Writer()
+    for name in CHAINS:
+        writer.chain(name)
+    writer.chain("INPUT", "input", "drop")
+    for line in lines:
+        expressions: list[Json] = []
+        for field, net in (("saddr", line.source), ("daddr", line.destination)):
+            if net:
+                prefix = {"prefix": {"addr": dotted(net[0]), "len": net[1]}}
+                expressions.append(match("ip", field, prefix))
+        if line.port:
+            expressions.append(match(line.protocol, "dport", line.port))
+        elif line.protocol:
+            left = {"payload": {"protocol": "ip", "field": "protocol"}}
+            expressions.append({"match": {"op": "==", "left": left, "right": line.protocol}})
+        known = {"ACCEPT": {"accept": None}, "DROP": {"drop": None}}
+        expressions.append(known.get(line.target, {"jump": {"target": line.target}}))
+        writer.rule(line.chain, *expressions)
+    return writer.text()
+
+
+# --- measuring ---------------------------------------------------------------------------------
+
+
+def timed(work: Callable[[], object]) -> tuple[float, object]:
+    """Return the median of several runs in seconds, and the last result."""
+    took: list[float] = []
+    result: object = None
+    for _ in range(RUNS):
+        result = None
+        gc.collect()
+        start = time.perf_counter()
+        result = work()
+        took.append(time.perf_counter() - start)
+        if took[-1] > LIMIT:
+            break
+    return statistics.median(took), result
+
+
+def both(ruleset: Ruleset) -> list[Matrix]:
+    """Return the matrices of both families."""
+    return [matrix(Machine(ruleset, host)) for host in hosts()]
+
+
+def whole(ruleset: Ruleset) -> tuple[list[Matrix], int]:
+    """Return the matrices with the classes of sources."""
+    found = both(ruleset)
+    return found, sum(len(one.classes()) for one in found)
+
+
+def peak(work: Callable[[], object]) -> float:
+    """Return the most memory that the work held, in MB."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def main() -> None:
+    """Print a table for each kind of ruleset."""
+    for title, make in (("services", services), ("boxes", boxes)):
+        grow(title, make)
+    lines = campus(CAMPUS)
+    for title, text, read in (
+        ("nft JSON", printed(lines), nft_json.read),
+        ("iptables-save", saved(lines), from_save),
+    ):
+        took, result = timed(lambda text=text, read=read: whole(read(text)))
+        print(f"\ncampus, {CAMPUS:,} rules, {title}: {took:.2f} s end to end (goal: 1.5)")
+        describe(result)
+
+
+def from_save(text: str) -> Ruleset:
+    """Read what iptables-save printed."""
+    return Ruleset(tables=tuple(xtables.read(text, "ip", "iptables-save")))
+
+
+def grow(title: str, make: Callable[[int], str]) -> None:
+    """Print what rulesets of one kind cost as they grow."""
+    print(f"\n{title} (medians of {RUNS} runs)")
+    print(f"  {'rules':>9} {'decoding':>10} {'matrix':>10} {'peak':>10} {'growth':>8}")
+    last: tuple[int, float] | None = None
+    for size in SIZES:
+        text = make(size)
+        reading, ruleset = timed(lambda text=text: nft_json.read(text))
+        assert isinstance(ruleset, Ruleset)
+        took, result = timed(lambda ruleset=ruleset: whole(ruleset))
+        growth = log(took / last[1]) / log(size / last[0]) if last else float("nan")
+        last = (size, took)
+        print(f"  {size:9,} {reading:8.3f} s {took:8.3f} s", end="", flush=True)
+        memory = peak(lambda ruleset=ruleset: whole(ruleset)) if took < LIMIT / 10 else float("nan")
+        print(f" {memory:7.0f} MB {growth:8.2f}")
+        describe(result)
+        if took > LIMIT / 10:
+            print(f"  a larger one is not run: it would take more than {LIMIT:.0f} s")
+            break
+
+
+def describe(result: object) -> None:
+    """Say how much there is in an answer."""
+    matrices, classes = result  # type: ignore[misc] - of whole()
+    areas = sum(len(one.areas) for one in matrices)
+    ranges = sum(len(area.ports) for one in matrices for area in one.areas)
+    places = sum(len(one.places) for one in matrices)
+    print(
+        f"  {'':9} {classes:,} classes of sources, {areas:,} areas of {ranges:,} port ranges, "
+        f"{places:,} deciding rules"
+    )
+
+
+if __name__ == "__main__":
+    main()
