@@ -43,6 +43,8 @@ EXPECTED = sorted(
         " boot, and no role needs it",
         "low unneeded-installed: Line printer daemon (LPD) (cups) is installed, and no role"
         " needs it",
+        "low wider-than-allowed: SSH (22/tcp) is open to everyone, but allowed only for private"
+        " networks",
         "medium automatic-updates: Security updates are not installed automatically",
         f"medium open-not-allowed: Multicast DNS (Avahi) (5353/udp, RANDOM/udp, RANDOM/udp) {UNKNOWN}",
         f"medium open-not-allowed: NetBIOS names, NetBIOS datagrams (137/udp, 138/udp) {UNKNOWN}",
