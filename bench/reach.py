@@ -18,10 +18,8 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from math import log
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from portward.model.host import Firewall
-from portward.model.net import Family
 from portward.reach import nft_json, xtables
 from portward.reach.answer import Machine
 from portward.reach.host import BROADCAST, LOCAL, LOOPBACK, Host, Way
@@ -36,6 +34,7 @@ CAMPUS = 4_840
 LIMIT = 60.0
 """Seconds; a size that took longer is not run again, and a larger one not at all."""
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
 
@@ -80,6 +79,7 @@ class Writer:
     """Collects the objects of one table in the order in which nft lists them."""
 
     def __init__(self) -> None:
+        """Begin with an empty table."""
         self.objects: list[Json] = [{"table": {"family": "inet", "name": "host", "handle": 1}}]
         self.rules = 0
 
@@ -252,12 +252,10 @@ def printed(lines: list[Line]) -> str:
 # --- measuring ---------------------------------------------------------------------------------
 
 
-def timed(work: Callable[[], object]) -> tuple[float, object]:
+def timed(work: Callable[[], T]) -> tuple[float, T]:
     """Return the median of several runs in seconds, and the last result."""
     took: list[float] = []
-    result: object = None
     for _ in range(RUNS):
-        result = None
         gc.collect()
         start = time.perf_counter()
         result = work()
@@ -316,7 +314,6 @@ def grow(title: str, make: Callable[[int], str]) -> None:
     for size in SIZES:
         text = make(size)
         reading, ruleset = timed(lambda text=text: nft_json.read(text))
-        assert isinstance(ruleset, Ruleset)
         took, result = timed(lambda ruleset=ruleset: whole(ruleset))
         growth = log(took / last[1]) / log(size / last[0]) if last else float("nan")
         last = (size, took)
@@ -329,9 +326,9 @@ def grow(title: str, make: Callable[[int], str]) -> None:
             break
 
 
-def describe(result: object) -> None:
+def describe(result: tuple[list[Matrix], int]) -> None:
     """Say how much there is in an answer."""
-    matrices, classes = result  # type: ignore[misc] - of whole()
+    matrices, classes = result
     areas = sum(len(one.areas) for one in matrices)
     ranges = sum(len(area.ports) for one in matrices for area in one.areas)
     places = sum(len(one.places) for one in matrices)
