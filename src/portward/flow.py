@@ -200,6 +200,7 @@ def explain(topic: str) -> "Explanation":
     from portward.knowledge.explain import port, role, service
 
     known = catalogue.load()
+    topic = topic.lower()  # as all names are
     kind, _, name = topic.partition(" ")
     if kind == "role" or (not name and topic in known.roles):
         return role(name or topic, known)

@@ -67,6 +67,12 @@ def test_a_wrong_line_is_answered_with_one_line(words: tuple[str, ...], message:
     assert message in one_line(result)
 
 
+def test_names_are_explained_in_any_case() -> None:
+    for one, other in (("TELNET", "telnet"), ("Role", "role"), ("Web-Server", "web-server")):
+        assert portward("explain", one).stdout == portward("explain", other).stdout
+    assert portward("explain", "TELNET").returncode == 0
+
+
 def test_what_a_file_says_cannot_drive_the_terminal(tmp_path: Path) -> None:
     name = tmp_path / "\x1b[31mred.toml"
     name.write_text("roles = [")

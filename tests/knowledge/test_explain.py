@@ -84,5 +84,18 @@ def test_what_is_no_port_is_refused(topic: str) -> None:
 def test_the_nearest_is_offered() -> None:
     with pytest.raises(UsageError, match='did you mean "telnet"'):
         explain.service("telent", KNOWN)
+    for word in ("web-sever", "web"):
+        with pytest.raises(UsageError, match='did you mean "web-server"'):
+            explain.role(word, KNOWN)
     with pytest.raises(UsageError, match='did you mean "web-server"'):
-        explain.role("web-sever", KNOWN)
+        explain.port("websever", KNOWN, {})
+
+
+def test_all_roles_are_named_where_none_is_near() -> None:
+    with pytest.raises(UsageError, match=r"one of: backup-server, .*, workstation"):
+        explain.role("xyzzy", KNOWN)
+
+
+def test_what_can_be_asked_is_said_where_nothing_is_near() -> None:
+    with pytest.raises(UsageError, match="name a port like"):
+        explain.port("qqqqq", KNOWN, {})

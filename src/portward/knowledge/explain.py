@@ -124,10 +124,11 @@ def _named_port(text: str, catalogue: Catalogue, port_names: Mapping[str, str]) 
     if text in catalogue.services:
         return service(text, catalogue)
     for number, name in port_names.items():
-        if name == text:
+        if name.lower() == text:
             return port(number, catalogue, port_names)
-    words = {*catalogue.services, *port_names.values()}
-    raise UsageError(f'nothing is known of a port "{text}"', mend=did_you_mean(text, words))
+    words = {*catalogue.services, *catalogue.roles, *port_names.values()}
+    mend = did_you_mean(text, words) or 'name a port like "137/udp", a service, a role or a check'
+    raise UsageError(f'nothing is known of "{text}"', mend=mend)
 
 
 def _port_summary(services: list[Service], names: list[str]) -> str:
