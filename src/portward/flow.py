@@ -130,7 +130,9 @@ def read_policy(file: Path, known: "Catalogue") -> Policy:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise PolicyError("is not UTF-8 text", where=f"{file}:{line}") from None
-    return parse(text, str(file), known)
+    policy = parse(text, str(file), known)
+    _expect_checks(policy)
+    return policy
 
 
 # --- reach: who gets through -------------------------------------------------------------------
@@ -219,6 +221,22 @@ def explain_finding(name: str, found: "Audit") -> "Explanation":
         if finding.id.upper() == name.upper():
             return checks.explain_finding(finding)
     raise UsageError(f'this machine has no finding "{name}" now', mend="see portward audit")
+
+
+def _expect_checks(policy: Policy) -> None:
+    """Raise PolicyError for a suppression of a check that does not exist."""
+    for index, one in enumerate(policy.suppressions):
+        if one.finding.startswith("PW-"):
+            continue
+        from portward import checks
+        from portward.knowledge.words import did_you_mean
+
+        if one.finding not in checks.checks():
+            raise PolicyError(
+                f'there is no check "{one.finding}"',
+                where=f"{one.origin}: suppress[{index}].finding",
+                mend=did_you_mean(one.finding, checks.checks()),
+            )
 
 
 def _policy(

@@ -67,6 +67,17 @@ def test_a_wrong_line_is_answered_with_one_line(words: tuple[str, ...], message:
     assert message in one_line(result)
 
 
+def test_a_suppression_of_no_check_is_a_mistake(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'roles = ["web-server"]\n[[suppress]]\n'
+        'finding = "raw-sockets"\nreason = "known"\nuntil = 2099-01-01\n'
+    )
+    line = one_line(portward("audit", "--snapshot", str(EXAMPLE), "--policy", str(policy)))
+    assert f"{policy}:2: suppress[0].finding: there is no check" in line
+    assert 'did you mean "raw-socket"?' in line
+
+
 def test_names_are_explained_in_any_case() -> None:
     for one, other in (("TELNET", "telnet"), ("Role", "role"), ("Web-Server", "web-server")):
         assert portward("explain", one).stdout == portward("explain", other).stdout
