@@ -67,6 +67,18 @@ def test_a_wrong_line_is_answered_with_one_line(words: tuple[str, ...], message:
     assert message in one_line(result)
 
 
+def test_a_snapshot_comes_through_a_pipe() -> None:
+    line = f"cat {EXAMPLE} | {sys.executable} -c '{MAIN}' status --snapshot -"
+    result = subprocess.run(
+        ["sh", "-c", line],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
+    assert result.stdout == portward("status", "--snapshot", str(EXAMPLE)).stdout
+
+
 def test_a_suppression_of_no_check_is_a_mistake(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(

@@ -26,7 +26,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         "--snapshot",
         type=Path,
         metavar="FILE",
-        help="judge a saved snapshot instead of this machine",
+        help="judge a saved snapshot instead of this machine; - for standard input",
     )
     source.add_argument(
         "--root",
@@ -63,7 +63,8 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 def source(arguments: argparse.Namespace) -> Snapshot | None:
     """Return the snapshot of a file or an image; None when this machine is meant."""
     if arguments.snapshot:
-        return flow.read_snapshot(arguments.snapshot)
+        piped = str(arguments.snapshot) == "-"
+        return flow.read_snapshot(Path("/dev/stdin") if piped else arguments.snapshot)
     if arguments.root:
         if not arguments.root.is_dir():
             raise UsageError("is no directory", where=f"--root {arguments.root}")
