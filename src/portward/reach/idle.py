@@ -36,7 +36,7 @@ from portward.reach.ruleset import (
 INCOMING = frozenset({"ingress", "prerouting", "input", "forward"})
 """Hooks on the way of a packet that comes from outside."""
 
-_MOST = 5_000
+_MOST = 2_000
 """A rule is compared with so many earlier ones of the same kind, or with its equals among all."""
 
 _FAMILIES = {"ip": 2, "ip6": 10}
