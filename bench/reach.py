@@ -17,6 +17,7 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from math import log
 from typing import Any, NamedTuple, TypeVar
 
@@ -255,14 +256,13 @@ def printed(lines: list[Line]) -> str:
 def timed(work: Callable[[], T]) -> tuple[float, T]:
     """Return the median of several runs in seconds, and the last result."""
     took: list[float] = []
-    for _ in range(RUNS):
+    while True:
         gc.collect()
         start = time.perf_counter()
         result = work()
         took.append(time.perf_counter() - start)
-        if took[-1] > LIMIT:
-            break
-    return statistics.median(took), result
+        if len(took) == RUNS or took[-1] > LIMIT:
+            return statistics.median(took), result
 
 
 def both(ruleset: Ruleset) -> list[Matrix]:
@@ -274,6 +274,11 @@ def whole(ruleset: Ruleset) -> tuple[list[Matrix], int]:
     """Return the matrices with the classes of sources."""
     found = both(ruleset)
     return found, sum(len(one.classes()) for one in found)
+
+
+def read_and_ask(read: Callable[[str], Ruleset], text: str) -> tuple[list[Matrix], int]:
+    """Return the matrices of a listing, from its text on."""
+    return whole(read(text))
 
 
 def peak(work: Callable[[], object]) -> float:
@@ -296,7 +301,7 @@ def main() -> None:
         ("nft JSON", printed(lines), nft_json.read),
         ("iptables-save", saved(lines), from_save),
     ):
-        took, result = timed(lambda text=text, read=read: whole(read(text)))
+        took, result = timed(partial(read_and_ask, read, text))
         print(f"\ncampus, {CAMPUS:,} rules, {title}: {took:.2f} s end to end (goal: 1.5)")
         describe(result)
 
@@ -313,12 +318,12 @@ def grow(title: str, make: Callable[[int], str]) -> None:
     last: tuple[int, float] | None = None
     for size in SIZES:
         text = make(size)
-        reading, ruleset = timed(lambda text=text: nft_json.read(text))
-        took, result = timed(lambda ruleset=ruleset: whole(ruleset))
+        reading, ruleset = timed(partial(nft_json.read, text))
+        took, result = timed(partial(whole, ruleset))
         growth = log(took / last[1]) / log(size / last[0]) if last else float("nan")
         last = (size, took)
         print(f"  {size:9,} {reading:8.3f} s {took:8.3f} s", end="", flush=True)
-        memory = peak(lambda ruleset=ruleset: whole(ruleset)) if took < LIMIT / 10 else float("nan")
+        memory = peak(partial(whole, ruleset)) if took < LIMIT / 10 else float("nan")
         print(f" {memory:7.0f} MB {growth:8.2f}")
         describe(result)
         if took > LIMIT / 10:

@@ -16,6 +16,7 @@ from portward.reach.host import Host
 from portward.reach.path import Paths
 from portward.reach.ruleset import (
     Assign,
+    Bits,
     Chain,
     Dispatch,
     Field,
@@ -325,7 +326,7 @@ class Index:
         known.by_port = len(known.ports) > 1
         known.sent_to = sorted(sent_to)
 
-    def _rule(  # noqa: PLR0913, PLR0917 - one rule adds to what its chain asks for
+    def _rule(  # noqa: C901, PLR0913, PLR0917 - one branch a kind of step
         self,
         table: Table,
         rule: Rule,
@@ -341,12 +342,17 @@ class Index:
         cuts = {0}
         pure, before = True, True
         for step in rule.steps:
-            own = _edges(step, table, PORT)
-            ports |= own
-            sent_to |= _edges(step, table, SENT_TO)
-            if isinstance(step, Test):
+            names: set[str] = set()
+            own: set[int] = set()
+            if isinstance(step, Test | Dispatch | Translate):
                 names = {_name(part) for part in step.parts}
                 fields |= names
+            if PORT in names:
+                own = _edges(step, table, PORT)
+                ports |= own
+            if SENT_TO in names:
+                sent_to |= _edges(step, table, SENT_TO)
+            if isinstance(step, Test):
                 static = _static(step, table)
                 if before and static and step.parts == (Field(PORT),):
                     own_ports = _both(own_ports, _ports(step, table))
@@ -357,11 +363,8 @@ class Index:
                     guards.append(self._same(step))
                 continue
             before = False
-            if isinstance(step, Dispatch | Translate):
-                names = {_name(part) for part in step.parts}
-                fields |= names
-                by_port = by_port or PORT in names
-                cuts |= own
+            by_port = by_port or PORT in names
+            cuts |= own
             if isinstance(step, Assign):
                 fields |= {step.field.name, _name(step.source)}
                 if PORT in fields and _name(step.source) == PORT:
@@ -748,7 +751,7 @@ class _Rows:
 
 
 def _name(part: Part) -> str:
-    return part.name if not hasattr(part, "of") else part.of.name
+    return part.of.name if isinstance(part, Bits) else part.name
 
 
 def _size(row: Row) -> int:
