@@ -1,6 +1,6 @@
 """The indexed walk against the plain one."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portward.reach.cuts import cuts
@@ -24,6 +24,7 @@ def facts(journey: Journey) -> tuple[object, ...]:
     return endings, decisions, {name: live for name, live in journey.walk.doubts.items() if live}
 
 
+@settings(deadline=None)
 @given(RULESETS, st.lists(st.sampled_from([0, 22, 23, 80, 443, 8080, 8081]), min_size=1))
 def test_both_walks_agree(ruleset: Ruleset, ports: list[int]) -> None:
     sources = Sources(32, {*cuts(ruleset, "saddr"), *HOST.cuts()})

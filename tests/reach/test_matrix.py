@@ -54,7 +54,7 @@ def edges(area: Area) -> list[int]:
     return sorted({port for span in area.ports for port in span})
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(RULESETS)
 def test_single_packets_meet_their_fates(ruleset: Ruleset) -> None:
     machine = Machine(ruleset, HOST)
@@ -97,7 +97,7 @@ def class_of(sources: Sources, source: int) -> int:
     return 1 << (bisect_right(sources.starts, source) - 1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     RULESETS.map(plain),
     st.sampled_from([0, 21, 22, 80, 443, 8080, 8081]),
