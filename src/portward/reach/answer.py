@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from itertools import pairwise
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -11,12 +12,14 @@ from portward.model.net import MAX_PORT, Family, Protocol, is_wildcard
 from portward.reach.cuts import (
     asked_by_field,
     cuts,
+    cuts_about,
     least_named,
     ranges_of,
     representatives,
     target_ports,
 )
 from portward.reach.host import Host, number
+from portward.reach.indexed import IndexedPaths
 from portward.reach.path import Ending, Journey, arrive, packet
 from portward.reach.ruleset import IPV4_BITS, Kind, Range, Ruleset
 from portward.reach.sources import Sources
@@ -55,6 +58,14 @@ class Door(Struct, frozen=True, kw_only=True):
     """
 
 
+class _Apart(NamedTuple):
+    """Ports that stand for all others, of one protocol."""
+
+    sports: list[int]
+    ports: list[int]
+    """To which packets may be sent that are translated."""
+
+
 class Machine:
     """One family of a machine with its ruleset, ready to be asked many questions."""
 
@@ -75,8 +86,10 @@ class Machine:
         self.translated = self._translated()
         asked = told.get("dport", nothing) | told.get("original dport", nothing)
         self._ports = representatives(asked | target_ports(ruleset), MAX_PORT)
+        self._apart: dict[Protocol, _Apart] = {}
         self._martians: dict[str, int] = {}
         self._made: dict[tuple[str, Protocol, int, int, int], Journey] = {}
+        self._paths = IndexedPaths(ruleset, host, self.sources)
 
     @property
     def last(self) -> int:
@@ -110,7 +123,7 @@ class Machine:
             device,
             (
                 journey
-                for sent_to in dict.fromkeys([self._alike(port), *self.translated])
+                for sent_to in dict.fromkeys([self._alike(port), *self._told_apart(protocol).ports])
                 for journey in self._journeys(device, protocol, sent_to, bound)
             ),
             lambda ending: _delivers(ending, ports, bound),
@@ -162,22 +175,22 @@ class Machine:
             opening.add(journey, reached, denied)
         return opening.door()
 
+    def is_everyone(self, ranges: Iterable[Range], device: str) -> bool:
+        """Say whether sources are all that routing lets in by an interface."""
+        return self.sources.union(list(ranges)) | self.refused(device) == self.sources.all
+
     def simplest(self, ranges: Iterable[Range], device: str) -> tuple[Range, ...]:
         """Write sources that come by an interface as ranges that take the fewest prefixes.
 
         What the routing decision refuses anyway (the machine's own addresses, 127.0.0.0/8) may
         stand in a range or not: "everyone" has it, "10.0.0.0/8" does not break for it.
         """
-        bits = 0
-        for first, last in ranges:
-            bits |= self.sources.bits(first, last)
-        refused = self.refused(device)
+        bits = self.sources.union(list(ranges))
         found: list[Range] = []
-        for wide in self.sources.ranges(bits | refused):
+        for wide in self.sources.ranges(bits | self.refused(device)):
             inside = self.sources.ranges(bits & self.sources.bits(*wide))
             if inside:
-                tight = inside[0][0], inside[-1][1]
-                found.append(min(tight, wide, key=lambda one: len(networks([one], self.family))))
+                found.append(min((inside[0][0], inside[-1][1]), wide, key=_prefixes))
         return tuple(found)
 
     def refused(self, device: str) -> int:
@@ -201,7 +214,7 @@ class Machine:
         if bound is not None and bound not in addresses:
             addresses = [*addresses, bound]
         for address in addresses:
-            for sport in self.sports:
+            for sport in self._told_apart(protocol).sports:
                 yield self._journey(device, protocol, address, port, sport)
 
     def _journey(
@@ -209,10 +222,7 @@ class Machine:
     ) -> Journey:
         key = (device, protocol, address, port, sport)
         if key not in self._made:
-            self._made[key] = arrive(
-                self.ruleset,
-                self.host,
-                self.sources,
+            self._made[key] = self._paths.follow(
                 packet(
                     self.host,
                     self.sources,
@@ -222,9 +232,21 @@ class Machine:
                     dport=port,
                     sport=sport,
                     tcp_flags=SYN if protocol == Protocol.TCP else None,
-                ),
+                )
             )
         return self._made[key]
+
+    def _told_apart(self, protocol: Protocol) -> _Apart:
+        """Return one of all ports that the rules about a protocol tell apart."""
+        if protocol not in self._apart:
+            number = NUMBERS[protocol]
+            sports = cuts_about(self.ruleset, "sport", number)
+            ports = cuts_about(_translating(self.ruleset), "dport", number)
+            self._apart[protocol] = _Apart(
+                sports=_one_each(self.sports, sports),
+                ports=_one_each(self.translated, ports | target_ports(self.ruleset)),
+            )
+        return self._apart[protocol]
 
     def _alike(self, port: int) -> int:
         """Return the first port that no rule tells apart from this one."""
@@ -232,12 +254,7 @@ class Machine:
 
     def _translated(self) -> list[int]:
         """Return one port of each kind that translation of the destination tells apart."""
-        tables = tuple(
-            table
-            for table in self.ruleset.tables
-            if any(chain.base and chain.base.type == "nat" for chain in table.chains)
-        )
-        asked = cuts(Ruleset(tables=tables), "dport")
+        asked = cuts(_translating(self.ruleset), "dport")
         return [port for port in representatives(asked, MAX_PORT) if port] if asked else []
 
 
@@ -298,6 +315,18 @@ def _join(found: _Decisions, decision: Decision, live: int) -> None:
         found[key] = Decision(place, decision.kind, live)
 
 
+def _prefixes(span: Range) -> int:
+    """Count the prefixes that a range takes."""
+    first, last = span
+    count = 0
+    while first <= last:
+        aligned = first & -first or 1 << last.bit_length()
+        size = min(aligned, 1 << ((last - first + 1).bit_length() - 1))
+        first += size
+        count += 1
+    return count
+
+
 def networks(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
     """Write ranges as the fewest prefixes."""
     kind = IPv4Address if family == Family.IPV4 else IPv6Address
@@ -317,12 +346,23 @@ def _is_forwarded(ending: Ending) -> bool:
     return ending.kind == Kind.ACCEPT and ending.hook == "forward"
 
 
-def _one_each(addresses: list[int], told_apart: Iterable[Range]) -> list[int]:
-    """Keep one of all addresses that no rule tells apart."""
+def _translating(ruleset: Ruleset) -> Ruleset:
+    """Return the tables that may translate the destination of a packet."""
+    return Ruleset(
+        tables=tuple(
+            table
+            for table in ruleset.tables
+            if any(chain.base and chain.base.type == "nat" for chain in table.chains)
+        )
+    )
+
+
+def _one_each(values: list[int], told_apart: Iterable[Range]) -> list[int]:
+    """Keep one of all addresses or ports that no rule tells apart."""
     spans = sorted(told_apart)
     kept: dict[tuple[bool, ...], int] = {}
-    for address in addresses:
-        kept.setdefault(tuple(low <= address <= high for low, high in spans), address)
+    for value in values:
+        kept.setdefault(tuple(low <= value <= high for low, high in spans), value)
     return list(kept.values())
 
 

@@ -282,7 +282,7 @@ def _is_everyone(machine: Machine, door: Door) -> bool:
 
 
 def _lets_all_in(machine: Machine, door: Door) -> bool:
-    return bool(door.yes) and machine.simplest(door.yes, door.device) == ((0, machine.last),)
+    return bool(door.yes) and machine.is_everyone(door.yes, door.device)
 
 
 def _because(door: Door, filters: bool) -> str:  # noqa: FBT001 - a fact of the machine
