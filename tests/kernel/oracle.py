@@ -42,8 +42,6 @@ _ADDRESSES = {
     "wg0": ("10.8.0.1/24", "fd08::1/64"),
     "dmz0": ("172.16.0.1/24", "fd16::1/64"),
 }
-_TRACKING = "table inet tracking {\n  chain any {\n    ct state new continue\n  }\n}\n"
-"""Chains of translation are passed by where no rule of any table needs connection tracking."""
 BATCH = 60_000
 """No more packets at once than the field for their number can tell apart."""
 
@@ -133,7 +131,7 @@ class Oracle:
     def load(self, text: str) -> str:
         """Load a ruleset and return it as ``nft -j`` lists it; Refused if it is none."""
         self.nft.run("flush ruleset")
-        self.nft.load(text + _TRACKING)
+        self.nft.load(text)
         return self.nft.listing()
 
     def ask(self, groups: list[Group]) -> list[list[Answer]]:

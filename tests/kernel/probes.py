@@ -132,6 +132,8 @@ def left(data: bytes, device: str) -> tuple[int, Answer] | None:
         daddr = int.from_bytes(data[24:40], "big")
     if hops == HOPS - 1:
         return number, Answer("forward", device, daddr, _port(body, protocol))
+    if hops == HOPS:  # a copy, or what "fwd" took away
+        return None
     if protocol == TCP and body[13] & 4:
         # It acknowledges up to two more than it got: a SYN and a FIN count.
         return int.from_bytes(body[4:7], "big") or int.from_bytes(body[8:11], "big"), REJECTED

@@ -160,8 +160,10 @@ class _TableMaker:
         def goal() -> str:
             return self._verdict(regular)
 
+        kind = self._type()
         sets = [
-            f"set addr {{ type {self._type()}; flags interval; elements = {{ {self._networks(3)} }} }}",
+            f"set addr {{ type {kind}; flags interval; elements = {{ {self._networks(3)} }} }}",
+            f"set seen {{ type {kind}; size 9; flags dynamic, timeout; timeout 1m; }}",
             f"set port {{ type inet_service; elements = {{ {self._some(PORTS, 3)} }} }}",
             "set pair { type "
             f"{self._type()} . inet_service; flags interval; elements = {{ "
@@ -175,7 +177,6 @@ class _TableMaker:
             + " } }",
         ]
         if self.family != "netdev":
-            kind = self._type()
             goals = self._ip_goals()
             sets += [
                 f"map mport {{ type inet_service : {kind}; elements = {{ "
@@ -268,6 +269,22 @@ class _TableMaker:
         roll = self.random.random()
         if self.nat and roll < 0.55:
             return self._translation()
+        if self.random.random() < 0.04:
+            return self._side_effect()
+        return self._deciding(below, roll)
+
+    def _side_effect(self) -> str:
+        """Return a statement that copies, takes away or remembers the packet."""
+        choices = [f"{way} @seen {{ {self._l3()} saddr }} accept" for way in ("add", "update")]
+        choices += [f"{self._l3()} saddr @seen {kind}" for kind in ("accept", "drop")]
+        if self.hook == "ingress":
+            # To dmz0: what comes out there with its time to live is no answer.
+            choices += ['dup to "dmz0"', 'dup to "dmz0" accept', 'fwd to "dmz0"'] * 2
+        chosen = self.random.choice(choices)
+        self.seen(f"{chosen.split()[0]} statement" if "@seen" not in chosen else "changing set")
+        return chosen
+
+    def _deciding(self, below: list[str], roll: float) -> str:
         if below and roll < 0.3:
             kind = self.random.choice(("jump", "jump", "goto"))
             self.seen(kind)
@@ -313,7 +330,7 @@ class _TableMaker:
             "tcp dport vmap @vport",
             "udp dport vmap @vport",
             f"tcp dport vmap {{ {port} : {below}, {next_port} : {other} }}",
-            f"meta l4proto . th dport vmap {{ tcp . {port} : {below}, udp . {next_port} : {other} }}",
+            f"meta l4proto . th dport vmap {{ tcp . {port} : {below}, udp . 53 : {other} }}",
             f"th dport vmap {{ 1-{port} : {below}, * : {other} }}",
             f"{self._l3()} saddr vmap {{ {self._network()} : {below} }}",
             f"{self._l3()} saddr . tcp dport vmap {{ {self._network()} . {port}-9000 : {below} }}",

@@ -123,7 +123,7 @@ def test_base_chains_have_the_hooks_and_priorities_of_the_kernel() -> None:
         ("-j MARK --or-mark 0xf", [Assign(MARK, MARK, WORD - 0xF, 0xF)]),
         ("-j CT --notrack", [Untrack()]),
         ("-j CT --zone 5", []),
-        ("-j MASQUERADE --random-fully", [Verdict(Kind.ACCEPT)]),
+        ("-j MASQUERADE --random-fully", [Translate("masquerade", None)]),
         ("-j REDIRECT --to-ports 80", [Translate("redirect", 4, (Target(None, (80, 80)),))]),
         ("-j DNAT --to-destination :90", [Translate("dnat", 4, (Target(None, (90, 90)),))]),
         (

@@ -20,7 +20,23 @@ from portward.reach.host import (
     Host,
     Way,
 )
-from portward.reach.ruleset import IPV4_BITS, Base, Chain, Kind, Names, Ruleset, Table
+from portward.reach.ruleset import (
+    IPV4_BITS,
+    Assign,
+    Base,
+    Bits,
+    Chain,
+    Dispatch,
+    Kind,
+    Names,
+    Opaque,
+    Part,
+    Ruleset,
+    Step,
+    Table,
+    Test,
+    Translate,
+)
 from portward.reach.sources import Sources
 from portward.reach.walk import (
     INVALID,
@@ -123,6 +139,11 @@ class Paths:
         self._routes: dict[int, Way | None] = {}
         self._spreads: dict[tuple[str, str], Spread] = {}
         self._refused: dict[str, int] = {}
+        self.tracks = any(
+            table.family in _FAMILIES[machine.bits] and _tracks(table, machine.bits)
+            for table in ruleset.tables
+        )
+        """Connections are tracked for certain: some rule needs it (nf_ct_netns_get())."""
 
     def follow(self, packet: Packet) -> Journey:
         """Follow a packet that comes in by its field "iifname" to all its endings."""
@@ -344,18 +365,24 @@ class _Way:
                 return packets
         elif stage.base.hook == "ingress":
             past = packets
-            doubts, unknown = self.walk.doubts, "which interface an ingress chain is for"
-            for packet in packets:
-                doubts[unknown] = doubts.get(unknown, 0) | packet.live
+            self._doubt("which interface an ingress chain is for", packets)
         elif stage.base.type == "nat":
             before = stage.base.hook == "prerouting"
             past = [one for one in packets if not _translatable(one, before=before)]
             packets = [one for one in packets if _translatable(one, before=before)]
+            if not self.paths.tracks:
+                past = [*past, *packets]
+                self._doubt("whether connections are tracked", packets)
         outcome = self.walk.base(stage.table, stage.chain, packets)
         for kind, packet in outcome.ended:
             self._end(kind, packet, stage.base.hook)
         accepted = [self._translated(one) for one in outcome.accepted]
         return self._derived(merged([*past, *accepted]))
+
+    def _doubt(self, why: str, packets: list[Packet]) -> None:
+        doubts = self.walk.doubts
+        for packet in packets:
+            doubts[why] = doubts.get(why, 0) | packet.live
 
     def _translated(self, packet: Packet) -> Packet:
         """Give a packet the status that its translation, if there was one, results in."""
@@ -427,6 +454,32 @@ def _turn(base: Base) -> tuple[int, int]:
     return NAT if base.hook in {"prerouting", "output"} else -NAT, base.priority
 
 
+def _tracks(table: Table, bits: int) -> bool:
+    """Say whether a rule of a table needs connection tracking, which makes the kernel begin it.
+
+    Chains of translation alone do not, and are passed by without it (nf_nat_inet_fn()).
+    """
+    return any(
+        (isinstance(step, Translate) and step.family in {None, 4 if bits == IPV4_BITS else 6})
+        or (isinstance(step, Assign) and step.field.name == "ct mark")
+        or any(_of_connection(part) for part in _parts(step))
+        for chain in table.chains
+        for rule in chain.rules
+        for step in rule.steps
+    )
+
+
+def _parts(step: Step) -> tuple[Part, ...]:
+    if isinstance(step, Test | Dispatch):
+        return step.parts
+    return (step.source,) if isinstance(step, Assign) else ()
+
+
+def _of_connection(part: Part) -> bool:
+    name = part.of.name if isinstance(part, Bits) else part.name
+    return name.startswith("ct ") and not isinstance(part, Opaque)
+
+
 def _tracked(packet: Packet) -> Packet:
     """Let connection tracking look at a packet, unless a rule said no."""
     fields = packet.fields
@@ -446,5 +499,6 @@ def _tracked(packet: Packet) -> Packet:
 
 
 def _translatable(packet: Packet, *, before: bool) -> bool:
-    """Say whether chains of translation see a packet: the first of a connection, and once."""
-    return packet.fields["ct state"] == NEW and not (before and "translated" in packet.fields)
+    """Say whether chains of translation see a packet: the first of a connection, till one did."""
+    done = "translated" if before else "source translated"
+    return packet.fields["ct state"] == NEW and done not in packet.fields

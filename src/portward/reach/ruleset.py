@@ -65,7 +65,7 @@ Row = tuple[Values, ...]
 
 
 class Test(Struct, frozen=True, array_like=True, tag="test"):
-    """Do the parts, one or several concatenated, have one of these values?"""
+    """Whether the parts, one or several concatenated, have one of these values."""
 
     parts: tuple[Part, ...]
     rows: tuple[Row, ...] | SetName
@@ -127,12 +127,14 @@ class Target(Struct, frozen=True, array_like=True, tag="target"):
 
 
 class Translate(Struct, frozen=True, array_like=True, tag="translate"):
-    """Network address translation of the destination: dnat, redirect, tproxy.
+    """Network address translation, of the destination (dnat, redirect) or the source.
 
-    Translation of the source changes nothing about who gets through, so it is an accept.
+    Translation of the source has no targets here, as where it leads to changes nothing about who
+    gets through: it accepts, and a connection's source is translated once.
     """
 
     kind: str
+    """"dnat", "redirect", "snat" or "masquerade"."""
     family: int | None
     """4 or 6; None: both."""
     targets: tuple[Target, ...] = ()

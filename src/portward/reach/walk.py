@@ -39,6 +39,9 @@ MAX_DEPTH = 16
 
 T = TypeVar("T")
 
+OF_SOURCE = frozenset({"snat", "masquerade"})
+"""Translations that change where a packet comes from."""
+
 INVALID, UNTRACKED = 1, 64
 """Bits of the state (include/uapi/linux/netfilter/nf_conntrack_common.h)."""
 
@@ -185,16 +188,12 @@ class Walk:
             elif isinstance(step, Chance | Opaque):
                 self._asked.append((step.name, packet.live))
                 must, may = 0, packet.live
-            elif isinstance(step, Assign):
+            elif isinstance(step, Assign | Untrack):
                 self._settle(packet.live)
-                if step.keep and value(step.source, packet.fields) is None:
-                    break  # without a connection its mark cannot be read: the rule ends
-                packet = self._assign(step, packet)
-                continue
-            elif isinstance(step, Untrack):
-                self._settle(packet.live)
-                if packet.fields["ct state"] == INVALID:  # no connection is known yet
-                    packet = packet.changed({"ct state": UNTRACKED})
+                changed = self._changed(step, packet)
+                if changed is None:
+                    break
+                packet = changed
                 continue
             elif isinstance(step, Translate):
                 self._settle(packet.live)
@@ -284,19 +283,10 @@ class Walk:
         """Change the destination; the chain ends there as with an accept."""
         if step.family is not None and packet.fields["nfproto"] != _NFPROTO[step.family]:
             return packet
-        choices: list[tuple[Target, int]] = [(target, packet.live) for target in step.targets]
-        left = 0
-        if step.parts:
-            entries = step.entries
-            if isinstance(entries, SetName):
-                entries = table.sets.get(entries.name, Elements()).targets
-            left = packet.live
-            for row, target in self._alike(step.parts, entries, packet):
-                must, may = self._row(step.parts, row, packet)
-                self._settle(may & left)
-                if may & left:
-                    choices.append((target, may & left))
-                    left &= ~must
+        if step.kind in OF_SOURCE:
+            self._decide(place, Kind.ACCEPT, packet.changed({"source translated": 1}))
+            return packet.part(0)
+        choices, left = self._choices(table, step, packet)
         if len(step.targets) > 1 or any(_wide(target) for target, _ in choices):
             self._doubt(f"which of several destinations {step.kind} takes", packet.live)
         for target, live in choices:
@@ -307,6 +297,25 @@ class Walk:
                 changes["dport"] = target.port[0]
             self._decide(place, Kind.ACCEPT, packet.part(live).changed(changes))
         return packet.part(left)
+
+    def _choices(
+        self, table: Table, step: Translate, packet: Packet
+    ) -> tuple[list[tuple[Target, int]], int]:
+        """Return who may be sent where, and those for whom the map has nothing."""
+        if not step.parts:
+            return [(target, packet.live) for target in step.targets], 0
+        entries = step.entries
+        if isinstance(entries, SetName):
+            entries = table.sets.get(entries.name, Elements()).targets
+        choices: list[tuple[Target, int]] = []
+        left = packet.live
+        for row, target in self._alike(step.parts, entries, packet):
+            must, may = self._row(step.parts, row, packet)
+            self._settle(may & left)
+            if may & left:
+                choices.append((target, may & left))
+                left &= ~must
+        return choices, left
 
     # --- tests -------------------------------------------------------------------------------
 
@@ -380,7 +389,14 @@ class Walk:
 
     # --- packets and doubts -------------------------------------------------------------------
 
-    def _assign(self, step: Assign, packet: Packet) -> Packet:
+    @staticmethod
+    def _changed(step: Assign | Untrack, packet: Packet) -> Packet | None:
+        """Return the packet with another mark, or untracked; None: the rule ends there."""
+        if isinstance(step, Untrack):
+            known = packet.fields["ct state"] != INVALID  # the connection, before the rule
+            return packet if known else packet.changed({"ct state": UNTRACKED})
+        if step.keep and value(step.source, packet.fields) is None:
+            return None  # without a connection its mark cannot be read
         if packet.fields.get(step.field.name, 0) is None:
             return packet  # there is no connection to mark
         source = 0 if step.keep == 0 else value(step.source, packet.fields)

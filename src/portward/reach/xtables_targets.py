@@ -17,17 +17,16 @@ from portward.reach.xtables_conntrack import TRACKED
 from portward.reach.xtables_values import MAX_PORT, WORD, addresses, masked, number, span
 from portward.reach.xtables_words import Extension, Words
 
-_VERDICTS = {
-    "ACCEPT": Kind.ACCEPT,
-    "DROP": Kind.DROP,
-    "REJECT": Kind.REJECT,
-    "RETURN": Kind.RETURN,
-    "QUEUE": Kind.QUEUE,
-    "NFQUEUE": Kind.QUEUE,
-    # The source's translation, and the proxy's own handshake, let the packet go on.
-    "SNAT": Kind.ACCEPT,
-    "MASQUERADE": Kind.ACCEPT,
-    "SYNPROXY": Kind.ACCEPT,
+_PLAIN: dict[str, Step] = {
+    "ACCEPT": Verdict(Kind.ACCEPT),
+    "DROP": Verdict(Kind.DROP),
+    "REJECT": Verdict(Kind.REJECT),
+    "RETURN": Verdict(Kind.RETURN),
+    "QUEUE": Verdict(Kind.QUEUE),
+    "NFQUEUE": Verdict(Kind.QUEUE),
+    "SNAT": Translate("snat", None),
+    "MASQUERADE": Translate("masquerade", None),
+    "NOTRACK": Untrack(),
 }
 NO_EFFECT = frozenset(
     {
@@ -58,13 +57,11 @@ def target(rule: Words, chains: Collection[str], bits: int) -> list[Step]:
 
 def by_name(name: str) -> list[Step]:
     """Return what a target does of which only the name is known."""
-    if name in _VERDICTS:
-        return [Verdict(_VERDICTS[name])]
+    if name in _PLAIN:
+        return [_PLAIN[name]]
     if name in NO_EFFECT:
         return []
     unknown = Opaque(f"-j {name}")
-    if name == "NOTRACK":
-        return [Untrack()]
     if name == "MARK":
         return [Assign(_MARK, unknown, WORD, 0)]
     if name == "CONNMARK":
