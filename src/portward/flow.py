@@ -242,8 +242,14 @@ def _expect_checks(policy: Policy) -> None:
 def _policy(
     snapshot: Snapshot, known: "Catalogue", file: Path | None, roles: tuple[str, ...]
 ) -> Policy:
-    if file is not None or (not roles and POLICY_FILE.exists()):
-        return read_policy(file or POLICY_FILE, known)
+    if file is None and not roles and POLICY_FILE.exists():
+        from portward.knowledge.catalogue import refuse_foreign
+
+        # Nobody named it, so it counts only where nobody else could have written it.
+        refuse_foreign(str(POLICY_FILE), POLICY_FILE.stat(), PolicyError)
+        file = POLICY_FILE
+    if file is not None:
+        return read_policy(file, known)
     from portward.policy.resolve import Intent, resolve
 
     if roles:

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from portward import __version__, cache
-from portward.model.errors import KnowledgeError
+from portward.model.errors import KnowledgeError, PortwardError
 from portward.model.service import Catalogue
 
 ADMINISTRATOR = Path("/etc/portward")
@@ -66,9 +66,9 @@ def _administrator_files(extra: Path) -> list[_File]:
         folder = extra / kind
         found = _list(folder)
         for path, facts in [(folder, _stat(str(folder)))] if found else []:
-            _refuse_foreign(str(path), facts)
+            refuse_foreign(str(path), facts)
         for file, facts in found:
-            _refuse_foreign(file.path, facts)
+            refuse_foreign(file.path, facts)
             files.append(file)
     return files
 
@@ -93,14 +93,16 @@ def _stat(path: str) -> os.stat_result:
         raise KnowledgeError(f"cannot be read: {wrong.strerror}", where=path) from None
 
 
-def _refuse_foreign(path: str, facts: os.stat_result) -> None:
-    """Raise KnowledgeError where anyone but root and the caller could have written it."""
+def refuse_foreign(
+    path: str, facts: os.stat_result, error: type[PortwardError] = KnowledgeError
+) -> None:
+    """Raise an error where anyone but root and the caller could have written a file."""
     if facts.st_uid not in {0, os.geteuid()}:
-        raise KnowledgeError(
+        raise error(
             "is owned by another user, so it is not believed", where=path, mend="chown it to root"
         )
     if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise KnowledgeError(
+        raise error(
             "may be written by others than its owner, so it is not believed",
             where=path,
             mend="chmod go-w",
