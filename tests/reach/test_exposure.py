@@ -100,8 +100,19 @@ ACCEPT: Json = {"accept": None}
             (),
         ),
         ([[SSH, {"xt": {"type": "match", "name": "u32"}}, ACCEPT]], Scope.UNKNOWN, ()),
+        ([[SSH, {"queue": {"num": 0}}]], Scope.UNKNOWN, ()),
     ],
-    ids=["none", "all", "office", "lan", "office by lan", "limit", "another port", "not read"],
+    ids=[
+        "none",
+        "all",
+        "office",
+        "lan",
+        "office by lan",
+        "limit",
+        "another port",
+        "not read",
+        "queue",
+    ],
 )
 def test_who_reaches_a_port(
     rules: list[list[Json]], scope: Scope, networks: tuple[str, ...]

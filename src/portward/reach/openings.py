@@ -7,7 +7,7 @@ from portward.model.net import MAX_PORT, Protocol
 from portward.model.reaching import Answer, Matrix, Opening, SourceClass
 from portward.reach.answer import Machine
 from portward.reach.cuts import cuts, representatives, target_ports
-from portward.reach.path import Paths
+from portward.reach.indexed import IndexedPaths
 from portward.reach.question import by_source_port, sources, spans
 from portward.reach.ruleset import Range, Ruleset
 from portward.reach.site import Site
@@ -40,7 +40,7 @@ def port_classes(rulesets: Iterable[Ruleset]) -> list[Range]:
 
 def openings(machine: Machine, device: str, ports: Iterable[Range]) -> Iterator[Open]:
     """Yield who gets through by one interface, for each protocol and range of ports."""
-    paths = Paths(machine.ruleset, machine.host, machine.sources)
+    paths = IndexedPaths(machine.ruleset, machine.host, machine.sources)
     for protocol in PROTOCOLS:
         for span in ports:
             for sports, yes, perhaps in by_source_port(machine, paths, device, protocol, span[0]):

@@ -67,6 +67,9 @@ _ETHER_TYPE = {32: 0x0800, 128: 0x86DD}
 _FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
 
 
+QUEUED = "what the program behind a queue decides"
+
+
 class Ending(NamedTuple):
     """Where some sources' packets end."""
 
@@ -376,7 +379,10 @@ class _Way:
         outcome = self.walk.base(stage.table, stage.chain, packets)
         for kind, packet in outcome.ended:
             self._end(kind, packet, stage.base.hook)
-        accepted = [self._translated(one) for one in outcome.accepted]
+        # The program behind a queue may drop a packet or let it go on as an accept does.
+        queued = [packet for kind, packet in outcome.ended if kind == Kind.QUEUE]
+        self._doubt(QUEUED, queued)
+        accepted = [self._translated(one) for one in (*outcome.accepted, *queued)]
         return self._derived(merged([*past, *accepted]))
 
     def _doubt(self, why: str, packets: list[Packet]) -> None:
