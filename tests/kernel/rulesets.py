@@ -257,6 +257,11 @@ class _TableMaker:
             self.seen("nfproto")
             kind = self._nfproto()
             return (f"meta nfproto {self._not()}{kind}", self._verdict(below))
+        if self.family != "netdev" and self.hook != "ingress" and self.random.random() < 0.02:
+            # Alone for the same reason: the protocol of a header makes nft forget it.
+            self.seen("ct original protocol")
+            asked = f"ct original protocol {self._not()}{self._protocol()}"
+            return (asked, self._verdict(below))
         return (*(one for one in matches if one), self._last(below))
 
     def _verdict(self, below: list[str]) -> str:
@@ -502,10 +507,7 @@ class _TableMaker:
             choices.append(f"ct original ip saddr {self._not()}{self._network('ip')}")
         if self.family != "ip":
             choices.append(f"ct original ip6 daddr {self._not()}{self._own('ip6')}")
-        choices += [
-            f"meta l4proto tcp ct original proto-dst {self._not()}{self._ports()}",
-            f"ct original protocol {self._not()}{self._protocol()}",
-        ]
+        choices.append(f"meta l4proto tcp ct original proto-dst {self._not()}{self._ports()}")
         return self.random.choice(choices)
 
     def _fib_type(self) -> str:

@@ -429,12 +429,14 @@ class _Way:
         assert isinstance(daddr, int)  # noqa: S101 - packet() and Translate make it a number
         assert isinstance(device, str)  # noqa: S101 - packet() made it
         kind = self.paths.fib_type(self.paths.kind(daddr))
-        if packet.fields.get("fib daddr type") == kind:
+        here = self._type_here(daddr, device)
+        known = packet.fields.get("fib daddr type"), packet.fields.get("fib daddr . iif type")
+        if known == (kind, here):
             return packet
         return packet.changed(
             {
                 "fib daddr type": kind,
-                "fib daddr . iif type": self._type_here(daddr, device),
+                "fib daddr . iif type": here,
                 "fib saddr type": self.paths.spread("type", device),
                 "fib saddr oif": self.paths.spread("oif", device),
                 "fib saddr . iif oif": self.paths.spread("iif oif", device),

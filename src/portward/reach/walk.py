@@ -293,8 +293,11 @@ class Walk:
             changes: Fields = {"translated": step.kind}
             if target.address is not None:
                 changes["daddr"] = target.address[0]
-            if target.port is not None and isinstance(packet.fields["dport"], int):
-                changes["dport"] = target.port[0]
+            dport = packet.fields["dport"]
+            if target.port is not None and isinstance(dport, int):
+                # A port of the range stays (get_unique_tuple() of nf_nat_core.c).
+                stays = target.port[0] <= dport <= target.port[1]
+                changes["dport"] = dport if stays else target.port[0]
             self._decide(place, Kind.ACCEPT, packet.part(live).changed(changes))
         return packet.part(left)
 
