@@ -191,7 +191,7 @@ class Guest:
                     stdin=subprocess.DEVNULL,
                     stdout=console,
                     stderr=subprocess.STDOUT,
-                    preexec_fn=self._enter_cgroup,
+                    preexec_fn=self._enter_cgroup,  # noqa: PLW1509 - no threads are here
                     env={
                         **os.environ,
                         "NOTIFY_SOCKET": str(path),

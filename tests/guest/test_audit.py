@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from guest.conftest import OFFLINE
 from guest.machine import Guest
 
@@ -27,31 +28,42 @@ WRONG = {
     "smtp": (25, "exim4", "exim4.service", "exim4-daemon-light", "exim4"),
 }
 
-UNKNOWN = "is open to everyone, and no role needs it"
+OPEN = "is open to everyone, and no role needs it"
 LOCAL = "serves only this host, and no role needs it"
+AVAHI = "5353/udp, RANDOM/udp, RANDOM/udp"
 EXPECTED = sorted(
     [
-        f"critical open-not-allowed: Telnet (23/tcp) {UNKNOWN}",
+        f"critical open-not-allowed: Telnet (23/tcp) {OPEN}",
         "high cleartext-service: Telnet (23/tcp) sends passwords, everything typed in the clear",
-        f"high open-not-allowed: PostgreSQL (5432/tcp) {UNKNOWN}",
+        f"high open-not-allowed: PostgreSQL (5432/tcp) {OPEN}",
         f"info open-not-allowed: Mail transfer (SMTP) (25/tcp) {LOCAL}",
         f"info open-not-allowed: Printing (CUPS, IPP) (631/tcp) {LOCAL}",
         f"info open-not-allowed: containerd streaming (exec and attach) (RANDOM/tcp) {LOCAL}",
-        "low cleartext-service: Web (HTTP) (80/tcp) sends passwords, session cookies,"
-        " page contents in the clear",
-        "low unneeded-enabled: Active Directory calls (MS-RPC) (samba-ad-dc.service) starts at"
-        " boot, and no role needs it",
-        "low unneeded-installed: Line printer daemon (LPD) (cups) is installed, and no role"
-        " needs it",
-        "low wider-than-allowed: SSH (22/tcp) is open to everyone, but allowed only for private"
-        " networks",
+        (
+            "low cleartext-service: Web (HTTP) (80/tcp) sends passwords, session cookies,"
+            " page contents in the clear"
+        ),
+        (
+            "low unneeded-enabled: Active Directory calls (MS-RPC) (samba-ad-dc.service) starts at"
+            " boot, and no role needs it"
+        ),
+        (
+            "low unneeded-installed: Line printer daemon (LPD) (cups) is installed, and no role"
+            " needs it"
+        ),
+        (
+            "low wider-than-allowed: SSH (22/tcp) is open to everyone, but allowed only for private"
+            " networks"
+        ),
         "medium automatic-updates: Security updates are not installed automatically",
-        f"medium open-not-allowed: Multicast DNS (Avahi) (5353/udp, RANDOM/udp, RANDOM/udp) {UNKNOWN}",
-        f"medium open-not-allowed: NetBIOS names, NetBIOS datagrams (137/udp, 138/udp) {UNKNOWN}",
-        "medium open-not-allowed: NetBIOS sessions (SMB over NetBIOS), Windows file sharing (SMB)"
-        f" (139/tcp, 445/tcp) {UNKNOWN}",
-        f"medium open-not-allowed: RPC port mapper (rpcbind) (111/tcp, 111/udp) {UNKNOWN}",
-        f"medium open-not-allowed: SNMP agent (161/udp) {UNKNOWN}",
+        f"medium open-not-allowed: Multicast DNS (Avahi) ({AVAHI}) {OPEN}",
+        f"medium open-not-allowed: NetBIOS names, NetBIOS datagrams (137/udp, 138/udp) {OPEN}",
+        (
+            "medium open-not-allowed: NetBIOS sessions (SMB over NetBIOS), Windows file sharing"
+            f" (SMB) (139/tcp, 445/tcp) {OPEN}"
+        ),
+        f"medium open-not-allowed: RPC port mapper (rpcbind) (111/tcp, 111/udp) {OPEN}",
+        f"medium open-not-allowed: SNMP agent (161/udp) {OPEN}",
         "medium published-port: Container shop publishes 8080/tcp to everyone",
     ]
 )

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 import build
 from portward.model.host import Facing, Firewall, Interface, Route, Snapshot
@@ -131,3 +132,12 @@ def test_what_is_not_understood_is_named() -> None:
     rule = [SSH, {"xt": {"type": "match", "name": "u32"}}, ACCEPT]
     reach = Exposer(machine(rule)).reach(build.listener("22/tcp"))
     assert "u32" in reach.reason
+
+
+def test_a_link_local_address_is_for_neighbours() -> None:
+    outer = interface("eth0", "203.0.113.7/24", default=True)
+    both = structs.replace(outer, addresses=(*outer.addresses, "169.254.7.7/16"))
+    snapshot = structs.replace(machine(), interfaces=(both,))
+    assert Exposer(snapshot).reach(build.listener("22/tcp")).scope == Scope.EVERYONE
+    reach = Exposer(snapshot).reach(build.listener("22/tcp", address="169.254.7.7"))
+    assert (reach.scope, reach.networks) == (Scope.NETWORKS, ("169.254.0.0/16 (eth0)",))

@@ -24,6 +24,9 @@ from portward.reach.ruleset import Kind, Place, Ruleset
 from portward.reach.wording import words
 
 LOOPBACK = "lo"
+_LINKS = {"fe80:": "fe80::/10", "169.254.": "169.254.0.0/16"}
+"""Link-local networks by how their addresses begin (the kernel gives none but fe80::/64)."""
+
 RATE_LIMIT = "a limit of "
 """How the names of rate limits begin, whichever tool wrote them."""
 _FAMILIES = {
@@ -55,7 +58,7 @@ class Exposer:
             is_passed_on(listener),
         )
         if key not in self._asked:
-            self._asked[key] = self._bound(listener) or self._through(listener)
+            self._asked[key] = self._bound(listener) or _on_link(listener, self._through(listener))
         return self._asked[key]
 
     def unforwarded(self, listener: Listener) -> Reach | None:
@@ -261,6 +264,20 @@ def _address(listener: Listener, family: Family) -> str:
     if listener.family == Family.DUAL or is_wildcard(listener.address):
         return ""
     return listener.address.removeprefix("::ffff:") if family == Family.IPV4 else listener.address
+
+
+def _on_link(listener: Listener, reach: Reach) -> Reach:
+    """Take everyone for the neighbours where routers pass no packet on (RFC 4291, RFC 3927)."""
+    link = next((net for start, net in _LINKS.items() if listener.address.startswith(start)), None)
+    if reach.scope != Scope.EVERYONE or link is None:
+        return reach
+    devices = dict.fromkeys(one.device for one in reach.entrances)
+    return replace(
+        reach,
+        scope=Scope.NETWORKS,
+        networks=tuple(f"{link} ({device})" for device in devices),
+        reason=f"only neighbours can send to {listener.address}; {reach.reason}",
+    )
 
 
 def _is_said(network: str, found: Container[str]) -> bool:

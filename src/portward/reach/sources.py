@@ -36,7 +36,7 @@ class Sources:
         universe.end = -1
         universe.starts = sorted(set(points))
         universe.all = (1 << len(universe.starts)) - 1
-        universe._whole = False
+        universe._whole = False  # noqa: SLF001 - a second way to make one of its own kind
         return universe
 
     @property
