@@ -262,7 +262,10 @@ class _TableMaker:
             self.seen("ct original protocol")
             asked = f"ct original protocol {self._not()}{self._protocol()}"
             return (asked, self._verdict(below))
-        return (*(one for one in matches if one), self._last(below))
+        # nft 1.0.6 lists "< 53" followed by "> 80", which nothing is, as "!= 53-80".
+        compared = [one for one in matches if "dport <" in one or "dport >" in one]
+        matches = [one for one in matches if one and one not in compared[1:]]
+        return (*matches, self._last(below))
 
     def _verdict(self, below: list[str]) -> str:
         """Return a verdict that a map may hold."""

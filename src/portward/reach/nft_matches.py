@@ -78,7 +78,15 @@ def match(body: Json) -> list[Step]:
         raise ValueError(op)
     if isinstance(right, str) and right.startswith("@"):
         return [*implied, Test(parts, SetName(right[1:]), negated)]
-    return [*implied, Test(parts, _rows(right, parts), negated)]
+    return [*implied, _backward(right, parts) or Test(parts, _rows(right, parts), negated)]
+
+
+def _backward(right: Json, parts: tuple[Part, ...]) -> Test | None:
+    """Read "!= 80-53", as which nft 1.0.6 lists "< 80" followed by "> 53"."""
+    if not isinstance(right, dict) or "range" not in right:
+        return None
+    first, last = span(right, _name(parts[0]))
+    return Test(parts, ((((last + 1, first - 1),),),)) if first > last else None
 
 
 def _rows(right: Json, parts: tuple[Part, ...]) -> tuple[Row, ...]:
