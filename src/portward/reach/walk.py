@@ -398,7 +398,7 @@ class Walk:
         if isinstance(step, Untrack):
             known = packet.fields["ct state"] != INVALID  # the connection, before the rule
             return packet if known else packet.changed({"ct state": UNTRACKED})
-        if step.keep and value(step.source, packet.fields) is None:
+        if value(step.source, packet.fields) is None:
             return None  # without a connection its mark cannot be read
         if packet.fields.get(step.field.name, 0) is None:
             return packet  # there is no connection to mark
