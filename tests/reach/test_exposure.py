@@ -122,6 +122,27 @@ def test_who_reaches_a_port(
     assert (reach.scope, reach.networks) == (scope, networks)
 
 
+def test_any_port_of_a_range_may_be_the_one_that_translation_takes() -> None:
+    translated = match({"ct": {"key": "status"}}, "dnat", "in")
+    snapshot = machine([translated, ACCEPT])
+    firewall = snapshot.firewall
+    assert isinstance(firewall, Firewall)
+    listed = json.loads(str(firewall.nft))
+    base = {"family": "inet", "table": "f", "name": "pre", "handle": 90, "type": "nat"}
+    rule = {"family": "inet", "table": "f", "chain": "pre", "handle": 91}
+    to_range = {"redirect": {"port": {"range": [80, 82]}}}
+    at_9000 = match({"payload": {"protocol": "tcp", "field": "dport"}}, 9000)
+    listed["nftables"] += [
+        {"chain": {**base, "hook": "prerouting", "prio": -100, "policy": "accept"}},
+        {"rule": {**rule, "expr": [at_9000, to_range]}},
+    ]
+    ruleset = structs.replace(firewall, nft=json.dumps(listed))
+    exposer = Exposer(structs.replace(snapshot, firewall=ruleset))
+    for port in ("80/tcp", "81/tcp", "82/tcp"):
+        assert exposer.reach(build.listener(port)).scope == Scope.UNKNOWN, port
+    assert exposer.reach(build.listener("83/tcp")).scope == Scope.NOBODY
+
+
 def test_a_rate_limit_is_named() -> None:
     reach = Exposer(machine([SSH, LIMIT, ACCEPT])).reach(build.listener("22/tcp"))
     assert "rate-limited: a limit of 5/minute" in reach.reason

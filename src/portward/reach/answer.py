@@ -170,6 +170,9 @@ class Machine:
             for ending in journey.endings:
                 if reaches(ending):
                     reached |= ending.live
+                elif ending.kind == Kind.ACCEPT and ending.port is None:
+                    reached |= ending.live  # some port of a range, perhaps this one
+                    denied |= ending.live
                 else:
                     denied |= ending.live
             opening.add(journey, reached, denied)

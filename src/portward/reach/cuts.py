@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from portward.reach.ruleset import (
+    MANY_PORTS,
     Bits,
     Dispatch,
     Elements,
@@ -109,7 +110,13 @@ def target_ports(ruleset: Ruleset) -> set[Range]:
                         targets += step.targets
                         entries = () if isinstance(step.entries, SetName) else step.entries
                         targets += [target for _, target in entries]
-        found.update(target.port for target in targets if target.port)
+        for target in targets:
+            if target.port is not None:
+                first, last = target.port
+                # Each port that a walk may come to is one of its own.
+                found.add(target.port)
+                if last - first < MANY_PORTS:
+                    found.update((port, port) for port in range(first, last + 1))
     return found
 
 

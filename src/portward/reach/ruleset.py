@@ -14,6 +14,9 @@ from msgspec import Struct
 Range = tuple[int, int]
 """An inclusive range of numbers."""
 
+MANY_PORTS = 64
+"""A range that packets are translated to is followed port by port up to this size."""
+
 IPV4_BITS = 32
 IPV6_BITS = 128
 

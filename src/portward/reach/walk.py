@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 from portward.reach.ruleset import (
+    MANY_PORTS,
     Assign,
     Chain,
     Chance,
@@ -293,12 +294,9 @@ class Walk:
             changes: Fields = {"translated": step.kind}
             if target.address is not None:
                 changes["daddr"] = target.address[0]
-            dport = packet.fields["dport"]
-            if target.port is not None and isinstance(dport, int):
-                # A port of the range stays (get_unique_tuple() of nf_nat_core.c).
-                stays = target.port[0] <= dport <= target.port[1]
-                changes["dport"] = dport if stays else target.port[0]
-            self._decide(place, Kind.ACCEPT, packet.part(live).changed(changes))
+            for port in _ports(target, packet.fields["dport"]):
+                changed = packet.part(live).changed({**changes, "dport": port})
+                self._decide(place, Kind.ACCEPT, changed)
         return packet.part(left)
 
     def _choices(
@@ -454,6 +452,18 @@ def merged(packets: list[Packet]) -> list[Packet]:
         else:
             alike.append(packet)
     return alike
+
+
+def _ports(target: Target, dport: Value) -> list[Value]:
+    """Return the ports that a packet to one may be translated to (nf_nat_core.c)."""
+    if target.port is None or not isinstance(dport, int):
+        return [dport]
+    first, last = target.port
+    if first <= dport <= last:
+        return [dport]  # a port of the range stays
+    if last - first >= MANY_PORTS:
+        return [Undecided("which port of a range translation takes")]
+    return list(range(first, last + 1))
 
 
 def _wide(target: Target) -> bool:
