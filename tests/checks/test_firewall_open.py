@@ -4,7 +4,7 @@ import build
 from portward.checks.firewall_open import check
 from portward.model.finding import Finding, Severity, Undecided
 from portward.model.host import Facing, Sight
-from portward.model.unknown import Unknown
+from portward.model.unknown import NOT_RUNNING, Unknown
 
 FAKE_DENY = build.INPUT_DROP.replace(
     "]}",
@@ -94,4 +94,4 @@ def test_less_grave_where_nothing_faces_the_internet() -> None:
 
 def test_an_image_has_no_ruleset_to_judge() -> None:
     sight = Sight(root="/srv/image", euid=0, owners_by="none", gaps=())
-    assert list(check(build.case(sight=sight, firewall=Unknown("not running")))) == []
+    assert list(check(build.case(sight=sight, firewall=NOT_RUNNING))) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portward.model.unknown import Unknown
+from portward.model.unknown import NOT_RUNNING, Unknown
 from portward.survey import antivirus as module
 from portward.survey.antivirus import antivirus, parse_built
 
@@ -35,7 +35,7 @@ def test_clamav_says_itself_when_its_newest_database_was_built(tmp_path: Path) -
     found = antivirus(tmp_path)
     assert not isinstance(found, Unknown)
     assert [(scanner.name, scanner.signatures_updated) for scanner in found] == [("clamav", BUILT)]
-    assert found[0].running == Unknown("an image is not running")
+    assert found[0].running == NOT_RUNNING
 
 
 def test_clamav_without_any_database(tmp_path: Path) -> None:

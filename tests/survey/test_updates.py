@@ -3,10 +3,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from portward.model.host import PendingUpdate
-from portward.model.unknown import Unknown
+from portward.model.unknown import NOT_RUNNING, Unknown
 from portward.survey.updates import updates
-
-NOT_RUNNING = Unknown("an image is not running")
 
 
 def put(root: Path, path: str, text: str = "") -> Path:

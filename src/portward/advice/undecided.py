@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from portward.model.finding import Undecided
 from portward.model.host import Snapshot
-from portward.model.unknown import Unknown
+from portward.model.unknown import NOT_RUNNING, Unknown
 
 
 def unless_known(check: str, subject: str, fact: object, snapshot: Snapshot) -> Iterator[Undecided]:
-    """Yield an Undecided where a fact is not known that a running machine has."""
-    if isinstance(fact, Unknown) and snapshot.sight.root == "/":
+    """Yield an Undecided where a fact is not known, unless no image has it before it runs."""
+    if isinstance(fact, Unknown) and fact != NOT_RUNNING:
         yield Undecided(check=check, subject=subject, reason=fact.reason, mend=mend(snapshot))
 
 

@@ -18,8 +18,9 @@ False positives
 from collections.abc import Iterator
 
 from portward.advice.closing import leave_inetd
+from portward.advice.undecided import unless_known
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Severity
+from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided
 from portward.model.host import InetdLine
 from portward.model.service import Encryption, Service
 from portward.model.unknown import Unknown
@@ -27,9 +28,10 @@ from portward.model.unknown import Unknown
 ID = "inetd-service"
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Case) -> Iterator[Finding | Undecided]:
     """Yield a finding for each service that the super-server would start and nobody needs."""
     lines = case.snapshot.inetd
+    yield from unless_known(ID, "services of inetd", lines, case.snapshot)
     if isinstance(lines, Unknown):
         return
     listening = {

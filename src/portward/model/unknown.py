@@ -20,4 +20,6 @@ Maybe: TypeAlias = T | Unknown
 """A fact of type T, or the reason why it is not known."""
 
 NEEDS_ROOT = Unknown("needs root")
+NOT_RUNNING = Unknown("the image is not running")
+"""What only a running machine has; of an image nobody misses it."""
 NOT_SURVEYED = Unknown("not surveyed by this command")

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portward.model.host import Antivirus
-from portward.model.unknown import Maybe, Unknown
+from portward.model.unknown import NOT_RUNNING, Maybe, Unknown
 from portward.survey.files import exists, names, resolve
 from portward.survey.processes import refused
 
 _RUNNING = Path("/")
-_NOT_RUNNING = Unknown("an image is not running")
 _NO_DAEMON = Unknown("it has no daemon")
 _OPAQUE = Unknown("it does not tell")
 
@@ -64,7 +63,7 @@ def antivirus(root: Path) -> Maybe[tuple[Antivirus, ...]]:
         return tuple(
             Antivirus(
                 name=scanner.name,
-                running=_runs(scanner) if root == _RUNNING else _NOT_RUNNING,
+                running=_runs(scanner) if root == _RUNNING else NOT_RUNNING,
                 signatures_updated=_updated(root, scanner),
             )
             for scanner in present

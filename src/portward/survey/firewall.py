@@ -8,14 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from portward.model.host import Firewall, FirewallManager
-from portward.model.unknown import NEEDS_ROOT, NOT_SURVEYED, Maybe, Unknown
+from portward.model.unknown import NEEDS_ROOT, NOT_RUNNING, NOT_SURVEYED, Maybe, Unknown
 from portward.survey import nf_tables
 from portward.survey.files import decoded
 from portward.survey.netlink import NetlinkError
 from portward.survey.nf_tables import Chain, Table
 
 _LIVE = Path("/")
-_NOT_RUNNING = Unknown("the image is not running")
 
 _XTABLES = frozenset({"filter", "nat", "mangle", "raw", "security"})
 _XTABLES_CHAINS = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
@@ -32,7 +31,7 @@ def firewall(root: Path) -> Maybe[Firewall]:
         managers,
     )
 
-    found = rulesets() if root == _LIVE else _nothing(_NOT_RUNNING)
+    found = rulesets() if root == _LIVE else _nothing(NOT_RUNNING)
     listed: Maybe[tuple[FirewallManager, ...]]
     try:
         listed = managers(root, _chains(found))

@@ -11,7 +11,7 @@ from portward import __version__
 from portward.knowledge import port_names
 from portward.model.errors import UsageError
 from portward.model.host import Listener, Sight, Snapshot
-from portward.model.unknown import NOT_SURVEYED, Maybe, Unknown
+from portward.model.unknown import NOT_RUNNING, NOT_SURVEYED, Maybe, Unknown
 from portward.survey import firewall, inetd, packages, sysctls
 from portward.survey.interfaces import interfaces, packet_programs, routes
 from portward.survey.listeners import listeners
@@ -19,7 +19,6 @@ from portward.survey.machine import machine
 from portward.survey.packages import PackageIndex
 
 RUNNING = Path("/")
-NOT_RUNNING = Unknown("the image is not running")
 
 
 def ports() -> Snapshot:

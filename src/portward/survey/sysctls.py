@@ -8,13 +8,12 @@ import os
 from pathlib import Path
 
 from portward.model.host import Sysctl
-from portward.model.unknown import NEEDS_ROOT, NOT_SURVEYED, Maybe, Unknown
+from portward.model.unknown import NEEDS_ROOT, NOT_RUNNING, NOT_SURVEYED, Maybe, Unknown
 from portward.survey.files import canonical, decoded, exists, names, read_text
 from portward.survey.shell import assignments
 from portward.survey.sysctl_files import Assignment, dotted, outcome, parse, path_of
 
 _LIVE = Path("/")
-_NOT_RUNNING = Unknown("the image is not running")
 
 SETTINGS = {
     "kernel.kptr_restrict": "addresses of the kernel help who attacks it",
@@ -125,7 +124,7 @@ def sysctls(root: Path) -> Maybe[tuple[Sysctl, ...]]:
     return tuple(
         Sysctl(
             key=dotted(path),
-            live=_live(path) if live else _NOT_RUNNING,
+            live=_live(path) if live else NOT_RUNNING,
             boot=unread or (boot[path].value if path in boot else None),
             boot_source=boot[path].where if path in boot else None,
         )

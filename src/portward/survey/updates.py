@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from portward.model.host import PendingUpdate, Updates
-from portward.model.unknown import NEEDS_ROOT, Maybe, Unknown
+from portward.model.unknown import NEEDS_ROOT, NOT_RUNNING, Maybe, Unknown
 from portward.survey import apt_conf, apt_lists, automatic, dnf
 from portward.survey.automatic import Automatic
 from portward.survey.dpkg import Dpkg
@@ -15,7 +15,6 @@ from portward.survey.stale import stale
 from portward.survey.tools import ToolError
 
 _RUNNING = Path("/")
-_NOT_RUNNING = Unknown("an image is not running")
 _NEITHER = Unknown("neither apt nor dnf is here")
 _APT = "usr/bin/apt-get"
 
@@ -53,7 +52,7 @@ def _apt(root: Path) -> Updates:
 
 
 def _dnf(root: Path) -> Updates:
-    pending: Maybe[tuple[PendingUpdate, ...]] = _NOT_RUNNING
+    pending: Maybe[tuple[PendingUpdate, ...]] = NOT_RUNNING
     if root == _RUNNING:
         try:
             pending = dnf.pending()
@@ -70,14 +69,14 @@ def _updates(
     pending: Maybe[tuple[PendingUpdate, ...]],
 ) -> Updates:
     runs = root == _RUNNING
-    required, reason = reboot() if runs else (_NOT_RUNNING, None)
+    required, reason = reboot() if runs else (NOT_RUNNING, None)
     return Updates(
         manager=manager,
         automatic=automatically.on,
         automatic_reason=automatically.reason,
         lists_updated=lists_updated,
         pending=pending,
-        stale=stale() if runs else _NOT_RUNNING,
+        stale=stale() if runs else NOT_RUNNING,
         reboot_required=required,
         reboot_reason=reason,
     )
