@@ -17,6 +17,8 @@ NEEDED = [
     "php8.2-cli",
     "python3.11-minimal",
     "ruby3.1",
+    "samba openssh-server",
+    "samba python3.11",
     "systemd",
 ]
 SERVERS = ["apt-cacher-ng", "cups-daemon", "samba", "systemd-resolved", "telnetd"]

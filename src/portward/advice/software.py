@@ -20,12 +20,12 @@ _NEEDED_BY_OTHERS = re.compile(
 
 
 def removal(package: str, machine: Machine) -> str:
-    """Return the command that removes a package.
+    """Return the command that removes a package, or several with spaces between.
 
     Empty on a system that is not known, and for what other programs need to run at all.
     """
     names = {machine.os_id, *machine.os_like}
-    if _NEEDED_BY_OTHERS.match(package):
+    if any(map(_NEEDED_BY_OTHERS.match, package.split())):
         return ""
     if names & _DEBIAN:
         return f"apt purge {package}"
