@@ -132,7 +132,7 @@ class Machine:
     def published(self, device: str, protocol: Protocol, port: int) -> Door:
         """Say who gets through to a port that a program holds and rules may pass on."""
         journeys = self._journeys(device, protocol, self._alike(port), None)
-        return self._open(device, journeys, lambda ending: ending.kind == Kind.ACCEPT)
+        return self._open(device, journeys, is_accepted)
 
     def forwarded(self, device: str, protocol: Protocol, port: int) -> Door:
         """Say who gets through to what rules alone pass a port of this machine on to."""
@@ -166,16 +166,7 @@ class Machine:
         """Join what several packets by one interface tell."""
         opening = _Opening(self, device)
         for journey in journeys:
-            reached = denied = 0
-            for ending in journey.endings:
-                if reaches(ending):
-                    reached |= ending.live
-                elif ending.kind == Kind.ACCEPT and ending.port is None:
-                    reached |= ending.live  # some port of a range, perhaps this one
-                    denied |= ending.live
-                else:
-                    denied |= ending.live
-            opening.add(journey, reached, denied)
+            opening.add(journey, *fates(journey, reaches))
         return opening.door()
 
     def is_everyone(self, ranges: Iterable[Range], device: str) -> bool:
@@ -263,6 +254,25 @@ class Machine:
 
 _Decisions = dict[tuple[object, ...], Decision]
 """By place and verdict."""
+
+
+def fates(journey: Journey, reaches: Callable[[Ending], bool]) -> tuple[int, int]:
+    """Return the sources that a packet's endings let reach something, and that they deny it."""
+    reached = denied = 0
+    for ending in journey.endings:
+        if reaches(ending):
+            reached |= ending.live
+        elif ending.kind == Kind.ACCEPT and ending.port is None:
+            reached |= ending.live  # some port of a range, perhaps this one
+            denied |= ending.live
+        else:
+            denied |= ending.live
+    return reached, denied
+
+
+def is_accepted(ending: Ending) -> bool:
+    """Say whether a packet gets through, wherever it goes."""
+    return ending.kind == Kind.ACCEPT
 
 
 class _Opening:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from portward.model.net import MAX_PORT, Family, Protocol, is_loopback, is_wildcard
 from portward.model.reaching import Answer, Deciding, Entrance, PortReach
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine, networks
+from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine, fates, is_accepted, networks
 from portward.reach.cuts import cuts
 from portward.reach.path import Ending, Journey, Paths, packet
 from portward.reach.ruleset import IPV4_BITS, Kind, Place, Translate
@@ -118,12 +118,7 @@ def _sent(
                 tcp_flags=SYN if protocol == Protocol.TCP else None,
             )
             journey = paths.follow(first)
-            reached = denied = 0
-            for ending in journey.endings:
-                if ending.kind == Kind.ACCEPT:
-                    reached |= ending.live
-                else:
-                    denied |= ending.live
+            reached, denied = fates(journey, is_accepted)
             yield _Sent(address, sport, reached & ~denied, reached & denied, journey)
 
 
