@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from portward.model.net import Family, Protocol
-from portward.model.unknown import Maybe
+from portward.model.unknown import NOT_SURVEYED, Maybe
 
 SCHEMA_VERSION = 1
 HOST = "host"
@@ -325,6 +325,16 @@ class Machine(Fact, frozen=True, kw_only=True):
     """"container" or "vm" where the machine is one itself."""
 
 
+class Peer(Fact, frozen=True, kw_only=True):
+    """Somebody who is connected to a port of the machine now."""
+
+    protocol: Protocol
+    port: PortNumber
+    """The machine's own."""
+    address: str
+    connections: int
+
+
 class Sight(Fact, frozen=True, kw_only=True):
     """With which eyes the survey looked, so that a reader knows what it could not see."""
 
@@ -359,6 +369,10 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     packages: Maybe[tuple[Package, ...]]
     updates: Maybe[Updates]
     antivirus: Maybe[tuple[Antivirus, ...]]
+    peers: Maybe[tuple[Peer, ...]] = NOT_SURVEYED
+    """Established TCP connections to ports that something listens on."""
+    files: dict[str, str] = {}
+    """Text of the configuration files that a plan may edit, those that are there."""
     port_names: dict[str, str] = {}
     """/etc/services at the time: "22/tcp" -> "ssh"; only ports that a listener has."""
 

@@ -32,24 +32,32 @@ def ports() -> Snapshot:
 def everything() -> Snapshot:
     """Survey all of this machine."""
     from portward.survey.antivirus import antivirus  # noqa: PLC0415 - status does not need it
+    from portward.survey.edited import edited  # noqa: PLC0415 - the same
+    from portward.survey.peers import peers  # noqa: PLC0415 - the same
     from portward.survey.units import active_units  # noqa: PLC0415 - the same
     from portward.survey.updates import updates  # noqa: PLC0415 - the same
 
     index = packages.index(RUNNING)
+    seen = _ports(index)
+    listening = () if isinstance(seen.listeners, Unknown) else seen.listeners
+    lines = () if isinstance(seen.inetd, Unknown) else seen.inetd
     return replace(
-        _ports(index),
+        seen,
         units=active_units(index.owner),
         firewall=firewall.firewall(RUNNING),
         sysctls=sysctls.sysctls(RUNNING),
         packages=packages.installed(RUNNING),
         updates=updates(RUNNING),
         antivirus=antivirus(RUNNING),
+        peers=peers({one.port for one in listening}),
+        files=edited(RUNNING, (line.file for line in lines)),
     )
 
 
 def image(root: Path) -> Snapshot:
     """Survey a file tree that does not run: what is installed, and what would start at boot."""
     from portward.survey.antivirus import antivirus  # noqa: PLC0415 - status does not need it
+    from portward.survey.edited import edited  # noqa: PLC0415 - the same
     from portward.survey.units import units  # noqa: PLC0415 - the same
     from portward.survey.updates import updates  # noqa: PLC0415 - the same
 
@@ -73,6 +81,8 @@ def image(root: Path) -> Snapshot:
         packages=packages.installed(root),
         updates=updates(root),
         antivirus=antivirus(root),
+        peers=NOT_RUNNING,
+        files=edited(root),
     )
 
 

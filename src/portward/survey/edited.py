@@ -1,0 +1,28 @@
+"""The configuration files that a plan may edit, as they are."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from portward.survey import files
+
+PATHS = (
+    "/etc/inetd.conf",
+    "/etc/portward/firewall.nft",
+    "/etc/sysctl.d/zz-portward.conf",
+    "/etc/apt/apt.conf.d/20auto-upgrades",
+    "/etc/dnf/automatic.conf",
+    "/etc/systemd/system/portward-firewall.service",
+)
+_MAX_BYTES = 16 << 20
+"""The rules for 100,000 networks take 4 MiB."""
+
+
+def edited(root: Path, more: Iterable[str] = ()) -> dict[str, str]:
+    """Return the text of each of these files that is there and can be read."""
+    found = {}
+    for path in dict.fromkeys((*PATHS, *more)):
+        try:
+            found[path] = files.read_bytes(root, path, _MAX_BYTES).decode()
+        except (OSError, UnicodeDecodeError):
+            continue  # what is not there is written anew, what is no text is never edited
+    return found
