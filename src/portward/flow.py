@@ -1,4 +1,4 @@
-"""The product on one page: survey -> judge, as short functions that the faces call.
+"""The product on one page: survey -> judge -> plan, as short functions that the faces call.
 
 Rooms are imported where they are used, so that a command pays at start-up only for itself.
 """
@@ -19,7 +19,9 @@ from portward.model.unknown import Unknown
 if TYPE_CHECKING:
     from portward.model.explanation import Explanation
     from portward.model.finding import Audit
+    from portward.model.plan import Plan
     from portward.model.service import Catalogue
+    from portward.plan.ways import Way
     from portward.policy.guess import Guess
     from portward.reach.ruleset import Ruleset
     from portward.reach.site import Site
@@ -62,12 +64,17 @@ def case(
 ) -> Case:
     """Join a snapshot with the policy: the named file, the named roles, or the best guess."""
     from portward.knowledge import catalogue
+
+    known = catalogue.load()
+    return join(snapshot, _policy(snapshot, known, policy_file, roles), known, day)
+
+
+def join(snapshot: Snapshot, policy: Policy, known: "Catalogue", day: date) -> Case:
+    """Join a snapshot with a policy."""
     from portward.knowledge.recognise import recognise
     from portward.policy.verdict import verdict
     from portward.reach.exposure import Exposer
 
-    known = catalogue.load()
-    policy = _policy(snapshot, known, policy_file, roles)
     exposer = Exposer(snapshot)
     exposures = []
     listeners = () if isinstance(snapshot.listeners, Unknown) else snapshot.listeners
@@ -190,6 +197,46 @@ def port_named(text: str) -> "Ports":
         choice = ", ".join(map(str, found))
         raise UsageError(f'"{text}" is more than one port', mend=f"choose one of: {choice}")
     return found[0]
+
+
+# --- plan: how to change it --------------------------------------------------------------------
+
+
+def way_in(networks: tuple[str, ...] = ()) -> "tuple[Way, ...]":
+    """Return the ways in that have to stay open: these networks, or how this session came."""
+    from portward.plan.ways import Way
+    from portward.policy.networks import prefix
+    from portward.survey.way_in import connection
+
+    if networks:
+        return tuple(Way(source=prefix(text)) for text in networks)
+    came = connection()
+    if came is None:
+        return ()
+    return (Way(source=came.source, destination=came.destination, port=came.port),)
+
+
+def plan(judged: Case, ways: "tuple[Way, ...]" = (), *, remove: bool = False) -> "Plan":
+    """Say what to change on a machine; with remove, the packages that nobody needs as well."""
+    from portward.plan import removal
+    from portward.plan.make import Wish, make
+    from portward.survey import removals
+
+    asked = None
+    if remove:
+        asked = tuple(
+            removal.Removal(package=name, along=removals.along(name))
+            for name in removal.candidates(judged)
+        )
+    return make(judged, Wish(ways=ways, removals=asked))
+
+
+def read_plan(file: Path) -> "Plan":
+    """Read a plan that was made earlier."""
+    from portward.model import plans
+    from portward.model.errors import PlanError
+
+    return plans.decode(_read(file, plans.MAX_BYTES, PlanError), str(file))
 
 
 # --- explain ---------------------------------------------------------------------------------

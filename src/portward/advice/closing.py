@@ -27,13 +27,13 @@ def close(group: Group, case: Case) -> Remedy:
         return republish(listener.container)
     if listener.inetd:
         return leave_inetd(listener.inetd, case)
-    shared = _allowed_besides(group, case)
+    shared = allowed_besides(group, case)
     if shared:
         return Remedy(
             summary=f"Take {', '.join(group.ports)} out of the configuration of {group.owner};"
             f" it also holds {', '.join(shared)}, which the policy allows, so it must keep running."
         )
-    units = _units_behind(group, case)
+    units = units_behind(group, case)
     if units:
         return stop(units, case, listener, group.service)
     return _stop_program(listener)
@@ -44,7 +44,7 @@ def stop(
 ) -> Remedy:
     """Stop units for good, with all that would start them again."""
     user = listener.unit_user if listener else None
-    everything = _with_triggers(units, case)
+    everything = with_triggers(units, case)
     fixed = [name for name in everything if _state(name, case) in _CANNOT_DISABLE]
     plain = [name for name in everything if name not in fixed]
     manager = f"systemctl --user --machine={user}@.host" if user else "systemctl"
@@ -128,7 +128,7 @@ def _stop_program(listener: Listener) -> Remedy:
     )
 
 
-def _allowed_besides(group: Group, case: Case) -> tuple[str, ...]:
+def allowed_besides(group: Group, case: Case) -> tuple[str, ...]:
     """Ports that the same owner holds and that a person wants."""
     here = set(map(id, group.exposures))
     unit = group.first.unit
@@ -142,7 +142,7 @@ def _allowed_besides(group: Group, case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{one.port}/{one.protocol}" for one in others))
 
 
-def _units_behind(group: Group, case: Case) -> tuple[str, ...]:
+def units_behind(group: Group, case: Case) -> tuple[str, ...]:
     """Units whose end closes the ports: the listeners' own, else the catalogue's that exist."""
     own = dict.fromkeys(
         name
@@ -156,7 +156,7 @@ def _units_behind(group: Group, case: Case) -> tuple[str, ...]:
     return tuple(unit.name for unit in _known(case) if unit.name in named)
 
 
-def _with_triggers(units: Iterable[str], case: Case) -> list[str]:
+def with_triggers(units: Iterable[str], case: Case) -> list[str]:
     """Add what would start the units again: sockets, paths, timers, the unit of all instances."""
     known = {unit.name: unit for unit in _known(case)}
     everything = dict.fromkeys(units)

@@ -163,6 +163,27 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
     if snapshot.machine.inside == "container":
         return
     yield from unless_known(ID, "kernel settings", snapshot.sysctls, snapshot)
+    for family, now, later in _faults(case):
+        if now:
+            yield _finding(family, family.severity, now, "")
+        elif later:
+            least = max(family.severity, Severity.LOW, key=lambda one: one.rank)
+            yield _finding(family, least, later, " after the next boot")
+
+
+def wrong(case: Case) -> dict[str, int]:
+    """Return every key that is wrong now or after a boot, and the value that it should have."""
+    return {
+        key: fault.wanted
+        for _, now, later in _faults(case)
+        for fault in (*now, *later)
+        for key in (*_general(fault.key), fault.key)
+    }
+
+
+def _faults(case: Case) -> Iterator[tuple[_Family, list[Fault], list[Fault]]]:
+    """Yield each family that the roles do not need otherwise: its faults now and after a boot."""
+    snapshot = case.snapshot
     if isinstance(snapshot.sysctls, Unknown):
         return
     settings = {one.key: one for one in snapshot.sysctls}
@@ -172,18 +193,15 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
     for family in (*_FAMILIES, *((_ROUTER_ADVERTISEMENTS,) if fixed else ())):
         if forwards and family.unless_forwarding:
             continue
-        now = [
-            fault for one in family.settings for fault in faults(one, settings, interfaces, live)
-        ]
-        if now:
-            yield _finding(family, family.severity, now, "")
-            continue
-        later = [
-            fault for one in family.settings for fault in faults(one, settings, interfaces, boot)
-        ]
-        if later:
-            least = max(family.severity, Severity.LOW, key=lambda one: one.rank)
-            yield _finding(family, least, later, " after the next boot")
+        now, later = (
+            [
+                fault
+                for one in family.settings
+                for fault in faults(one, settings, interfaces, moment)
+            ]
+            for moment in (live, boot)
+        )
+        yield family, now, later
 
 
 def _has_inner_networks(snapshot: Snapshot) -> bool:

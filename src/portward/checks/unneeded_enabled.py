@@ -33,8 +33,14 @@ ID = "unneeded-enabled"
 def check(case: Case) -> Iterator[Finding | Undecided]:
     """Yield a finding for each package whose units would open a port nobody needs."""
     yield from unless_known(ID, "services that start at boot", case.snapshot.units, case.snapshot)
+    for owner, members in unneeded(case).items():
+        yield _finding(owner, [unit for unit, _ in members], members[0][1], case)
+
+
+def unneeded(case: Case) -> dict[str, list[tuple[Unit, Service]]]:
+    """Return what starts at boot, does not listen now and is not needed, by its package."""
     if isinstance(case.snapshot.units, Unknown):
-        return
+        return {}
     known, wanted = services_by_unit(case.catalogue), needed(case)
     listening = {
         name for one in case.exposures for name in (one.listener.unit, one.listener.activates)
@@ -54,8 +60,7 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
         if not any(one.name in wanted or one.essential for one in services):
             owner = unit.package if isinstance(unit.package, str) else unit.name
             found.setdefault(owner, []).append((unit, services[0]))
-    for owner, members in found.items():
-        yield _finding(owner, [unit for unit, _ in members], members[0][1], case)
+    return found
 
 
 def _starts(unit: Unit) -> bool:

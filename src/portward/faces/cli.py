@@ -21,6 +21,7 @@ COMMANDS = {
     "audit": "find what is open, enabled or set that the machine's role does not need",
     "init": "write a policy for one or more roles",
     "reach": "say who can reach a port, and which rules decide; also offline, and for two rulesets",
+    "plan": "say what to change so that nothing is open but what the policy allows",
     "explain": "explain a port, a service, a role, a check or a finding",
     "snapshot": "save everything known about this machine, to be judged later or elsewhere",
 }

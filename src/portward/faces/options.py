@@ -51,6 +51,22 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_planning(parser: argparse.ArgumentParser) -> None:
+    """Add what a plan is asked besides the policy."""
+    parser.add_argument(
+        "--remove",
+        action="store_true",
+        help="remove the packages of what no role needs, with their configuration",
+    )
+    parser.add_argument(
+        "--admin-from",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="who must still come in by SSH (default: where this session came from)",
+    )
+
+
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Add the choice of the output format; a wrong one is answered with the list of all."""
     parser.add_argument(

@@ -31,3 +31,7 @@ class SnapshotError(PortwardError):
 
 class KnowledgeError(PortwardError):
     """A service, role or port file of the catalogue is wrong."""
+
+
+class PlanError(PortwardError):
+    """A plan is damaged, refused, or does not fit the machine any more."""

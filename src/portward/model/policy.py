@@ -66,6 +66,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     networks: dict[str, tuple[str, ...]]
     allowances: tuple[Allowance, ...]
     suppressions: tuple[Suppression, ...]
+    automatic_updates: bool = False
+    """Security updates shall be installed without anyone asking."""
     source: str
     """The file it was read from, or "" where the roles were recognised or given by name."""
     recognised: bool = False

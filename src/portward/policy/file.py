@@ -50,6 +50,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
 
     roles: list[str]
     profile: Profile = Profile.SERVER
+    automatic_updates: bool = False
     networks: dict[str, object] = {}
     allow: list[dict[str, object]] = []
     suppress: list[dict[str, object]] = []
@@ -66,6 +67,7 @@ def parse(text: str, where: str, catalogue: Catalogue) -> Policy:
             roles=tuple(file.roles),
             profile=file.profile,
             networks=networks,
+            automatic_updates=file.automatic_updates,
             allow=tuple(
                 _allow(document, index, networks, catalogue) for index in range(len(file.allow))
             ),

@@ -42,6 +42,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     networks: dict[str, tuple[str, ...]] = {}
     allow: tuple[Allowance, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
+    automatic_updates: bool = False
     source: str = ""
     recognised: bool = False
 
@@ -79,6 +80,7 @@ def resolve(intent: Intent, catalogue: Catalogue) -> Policy:
         networks=intent.networks,
         allowances=(*allow, *needed, *captured, *own),
         suppressions=intent.suppressions,
+        automatic_updates=intent.automatic_updates,
         source=intent.source,
         recognised=intent.recognised,
         notes=tuple(notes),

@@ -20,6 +20,7 @@ from portward.model.explanation import Explanation
 from portward.model.finding import Audit
 
 if TYPE_CHECKING:
+    from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 UNBOUNDED = 1_000_000
@@ -44,7 +45,9 @@ def formats(document: str) -> list[str]:
     return [name for name in names if _writer(name, document)]
 
 
-Document: TypeAlias = "Case | Audit | Explanation | PortReach | PacketReach | Matrix | Difference"
+Document: TypeAlias = (
+    "Case | Audit | Explanation | PortReach | PacketReach | Matrix | Difference | Plan"
+)
 
 
 def render(name: str, document: Document, look: Look) -> str:
@@ -65,6 +68,7 @@ _KINDS = {
     "PacketReach": "trace",
     "Matrix": "matrix",
     "Difference": "difference",
+    "Plan": "plan",
 }
 """By the name of the type, so that no command imports the types of another's documents."""
 

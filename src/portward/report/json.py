@@ -15,6 +15,7 @@ from portward.report.views import listener as listener_view
 from portward.report.views import status as status_view
 
 if TYPE_CHECKING:
+    from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 DOCUMENTS = {"status": status_view.StatusView, "audit": audit_view.AuditView}
@@ -49,6 +50,13 @@ def matrix(matrix: "Matrix", _look: Look) -> str:
 def difference(difference: "Difference", _look: Look) -> str:
     """Write what opens and what closes."""
     return _answer("portward-reach-difference/1", difference)
+
+
+def plan(plan: "Plan", _look: Look) -> str:
+    """Write what would change."""
+    from portward.report.views import plan as plan_view  # noqa: PLC0415 - status does not need it
+
+    return _write(plan_view.view(plan))
 
 
 def line(answer: "PacketReach") -> str:

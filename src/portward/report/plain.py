@@ -13,6 +13,7 @@ from portward.report.screen import status as status_screen
 from portward.report.screen.layout import ASCII_MARKS, UNICODE_MARKS, lines
 
 if TYPE_CHECKING:
+    from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 
@@ -57,6 +58,13 @@ def difference(difference: "Difference", look: Look) -> str:
     from portward.report.screen import matrix as screen  # noqa: PLC0415 - as above
 
     return _paint(screen.difference(difference), look)
+
+
+def plan(plan: "Plan", look: Look) -> str:
+    """Write what would change."""
+    from portward.report.screen import plan as screen  # noqa: PLC0415 - status does not need it
+
+    return _paint(screen.plan(plan), look)
 
 
 def _paint(screen: Screen, look: Look) -> str:

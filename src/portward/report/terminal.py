@@ -14,6 +14,7 @@ from portward.report.screen import status as status_screen
 from portward.report.screen.layout import ASCII_MARKS, UNICODE_MARKS, lines
 
 if TYPE_CHECKING:
+    from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
 STYLES = {
@@ -82,6 +83,13 @@ def difference(difference: "Difference", look: Look) -> str:
         if look.colour
         else plain.difference(difference, look)
     )
+
+
+def plan(plan: "Plan", look: Look) -> str:
+    """Write what would change."""
+    from portward.report.screen import plan as screen  # noqa: PLC0415 - status does not need it
+
+    return _paint(screen.plan(plan), look) if look.colour else plain.plan(plan, look)
 
 
 def _paint(screen: Screen, look: Look) -> str:

@@ -1,0 +1,95 @@
+"""Makes the plan: the changes of every kind in their order, proven on what would be."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from msgspec import Struct
+
+from portward import __version__
+from portward.backends import nftables
+from portward.model.case import Case
+from portward.model.host import Snapshot
+from portward.model.plan import Plan, Refusal
+from portward.model.unknown import Unknown
+from portward.plan.after import after
+from portward.plan.effects import cuts, effects, narrowed
+from portward.plan.firewall import firewall
+from portward.plan.inetd import inetd
+from portward.plan.managers import managers
+from portward.plan.parts import Part
+from portward.plan.removal import Removal, removal
+from portward.plan.services import services
+from portward.plan.settings import settings
+from portward.plan.updates import updates
+from portward.plan.ways import Way, refusals, ways_in
+from portward.reach import load
+from portward.reach.site import Site
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What a person asks of a plan besides the policy."""
+
+    ways: tuple[Way, ...] = ()
+    """Ways in that have to stay open."""
+    removals: tuple[Removal, ...] | None = None
+    """Packages to purge, with what would go along; None: nothing is purged."""
+
+
+def make(case: Case, wish: Wish) -> Plan:
+    """Return what to change on a machine so that it is what its policy says.
+
+    The firewall comes first: whatever happens later, the machine is closed by then and the way
+    in is open. Whoever was in charge before is retired after that, never before.
+    """
+    own = nftables.table(case.policy, case.snapshot, case.day)
+    first = (firewall(case, own), managers(case), settings(case), services(case), inetd(case))
+    parts = [*first, updates(case)]
+    if wish.removals is not None:
+        parts.append(removal(case, wish.removals))
+    changes = tuple(chain.from_iterable(part.changes for part in parts))
+    later = after(case.snapshot, changes, own)
+    ways = ways_in(wish.ways, later, _site(later))
+    return Plan(
+        portward=__version__,
+        made=case.snapshot.taken,
+        hostname=case.snapshot.machine.hostname,
+        policy=case.policy,
+        options=("remove",) if wish.removals is not None else (),
+        effects=effects(case, later),
+        changes=changes,
+        cuts=cuts(case, later),
+        way_in=ways,
+        refusals=(*refusals(ways), *_refusals(case, later)),
+        notes=tuple(_notes(case, parts)),
+    )
+
+
+def _site(snapshot: Snapshot) -> Site:
+    found = snapshot.firewall
+    rules = found if isinstance(found, Unknown) else load.ruleset(found)
+    return Site(rules, snapshot)
+
+
+def _refusals(case: Case, later: Snapshot) -> Iterator[Refusal]:
+    """Refuse to shut what the policy allows, and to judge what was not seen."""
+    if isinstance(case.snapshot.listeners, Unknown):
+        yield Refusal(
+            what=f"the open ports are not known: {case.snapshot.listeners.reason}",
+            mend="make the plan as root on the running machine",
+        )
+    if case.policy.recognised:
+        yield Refusal(
+            what="the roles are a guess from what runs, and a guess closes nothing",
+            mend='write a policy with "portward init", or name the roles with --role',
+        )
+    for one in narrowed(case, later):
+        yield Refusal(
+            what=f"{one.listener.port}/{one.listener.protocol}, which the policy allows, would be"
+            " shut by the rules of another tool",
+            mend="see portward reach for the rule that decides, and take it away",
+        )
+
+
+def _notes(case: Case, parts: list[Part]) -> Iterator[str]:
+    yield from case.policy.notes
+    yield from dict.fromkeys(chain.from_iterable(part.notes for part in parts))

@@ -1,0 +1,104 @@
+"""Steps in the words of a person: what to type, how it is undone, and what must be true then."""
+
+import shlex
+from typing import assert_never
+
+from portward.model.plan import (
+    Enabling,
+    Install,
+    LoadTable,
+    Manage,
+    Purge,
+    ReloadUnit,
+    SetSysctl,
+    SetUnit,
+    Step,
+    WriteFile,
+)
+
+_VERBS = {Enabling.ENABLED: "enable", Enabling.DISABLED: "disable", Enabling.MASKED: "mask"}
+
+
+def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of step
+    """Return what does the same, as a person would type it; "write FILE" where that is text."""
+    match step:
+        case WriteFile(path=path, text=text):
+            return (f"rm {path}" if text is None else f"write {path}",)
+        case SetUnit():
+            return _systemctl(step)
+        case ReloadUnit(unit=unit):
+            return (f"systemctl reload {unit}",)
+        case SetSysctl(key=key, value=value):
+            return (f"sysctl -w {key}={value}",)
+        case LoadTable(rules=rules):
+            return (
+                "nft -f /etc/portward/firewall.nft" if rules else "nft delete table inet portward",
+            )
+        case Purge(packages=packages):
+            return (shlex.join(["apt-get", "purge", *packages]),)
+        case Install(packages=packages):
+            return (shlex.join(["apt-get", "install", "--no-install-recommends", *packages]),)
+        case Manage(commands=typed):
+            return tuple(map(shlex.join, typed))
+        case _:
+            assert_never(step)
+
+
+def undo(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
+    """Say how a step is taken back."""
+    match step:
+        case WriteFile(path=path):
+            return f"{path} as it was, byte by byte"
+        case SetUnit(unit=unit):
+            return f"{unit} as it was: running or not, and how it starts"
+        case ReloadUnit(unit=unit):
+            return f"{unit} reads its configuration again"
+        case SetSysctl(key=key):
+            return f"{key} as it was"
+        case LoadTable():
+            return "the table inet portward as it was, or none"
+        case Purge(packages=packages):
+            return f"{', '.join(packages)} in the same versions, with their configuration"
+        case Install(packages=packages):
+            return f"{', '.join(packages)} removed again, where they were not there"
+        case Manage(tool=tool):
+            return f"the files of {tool} as they were, and taken by it again"
+        case _:
+            assert_never(step)
+
+
+def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
+    """Say what must be true once a step is done; apply reads it back."""
+    match step:
+        case WriteFile(path=path, text=text):
+            return f"{path} is gone" if text is None else f"{path} has this text"
+        case SetUnit(unit=unit, active=active, enabling=enabling):
+            facts = {True: ["active"], False: ["not active"], None: []}[active]
+            return f"{unit} is {' and '.join([*facts, *([str(enabling)] if enabling else [])])}"
+        case ReloadUnit(unit=unit):
+            return f"{unit} still runs"
+        case SetSysctl(key=key, value=value):
+            return f"{key} is {value}"
+        case LoadTable():
+            return "the kernel lists these rules, and who can reach each port is as promised"
+        case Purge(packages=packages):
+            return f"{', '.join(packages)} not installed"
+        case Install(packages=packages):
+            return f"{', '.join(packages)} installed"
+        case Manage(tool=tool):
+            return f"{tool} says so"
+        case _:
+            assert_never(step)
+
+
+def _systemctl(step: SetUnit) -> tuple[str, ...]:
+    words = []
+    if step.enabling is not None:
+        verb = _VERBS[step.enabling]
+        now = step.active is (step.enabling == Enabling.ENABLED)
+        words.append(f"systemctl {verb} {'--now ' if now else ''}{step.unit}")
+        if now:
+            return tuple(words)
+    if step.active is not None:
+        words.append(f"systemctl {'start' if step.active else 'stop'} {step.unit}")
+    return tuple(words)
