@@ -12,21 +12,30 @@ from portward.model.plan import (
     Enabling,
     LoadTable,
     SetUnit,
-    Step,
     WriteFile,
 )
+from portward.model.plan import Step as PlanStep
 from portward.model.unknown import Unknown
 from portward.plan.boot import FILE, UNIT, UNIT_FILE, UNIT_TEXT
 from portward.plan.parts import Part
 from portward.plan.units import are_managed
 from portward.reach import nft_json
-from portward.reach.ruleset import Elements, Rule, Ruleset, Table
+from portward.reach.ruleset import (
+    Elements,
+    Names,
+    Rule,
+    Ruleset,
+    Step,
+    Table,
+    Test,
+    Values,
+)
 
 
 def firewall(case: Case, own: OwnTable) -> Part:
     """Load the table that the policy means, unless the kernel has it, and keep it for boots."""
     found = case.snapshot.firewall
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     files = case.snapshot.files
     managed = are_managed(case)
     if managed and files.get(FILE) != own.text:
@@ -77,7 +86,7 @@ def _plain(table: Table) -> object:
     """Return what a table does, without what differs between two loads of it."""
 
     def rule(one: Rule) -> object:
-        return one.steps, one.comment
+        return tuple(map(_in_order, one.steps)), one.comment
 
     chains = sorted(
         ((chain.name, chain.base, tuple(map(rule, chain.rules))) for chain in table.chains),
@@ -85,6 +94,18 @@ def _plain(table: Table) -> object:
     )
     sets = {name: _filled(elements) for name, elements in table.sets.items()}
     return table.family, chains, sets
+
+
+def _in_order(step: Step) -> object:
+    """Return a step whose values, of which any may hold, stand in an order that is always so."""
+    if not isinstance(step, Test) or not isinstance(step.rows, tuple):
+        return step
+    rows = frozenset(tuple(frozenset(_values(one)) for one in row) for row in step.rows)
+    return step.parts, rows, step.negated
+
+
+def _values(values: Values) -> tuple[object, ...]:
+    return values.names if isinstance(values, Names) else values
 
 
 def _filled(elements: Elements) -> object:
