@@ -1,4 +1,4 @@
-"""The product on one page: survey -> judge -> plan, as short functions that the faces call.
+"""The product on one page: survey -> judge -> plan -> apply, as short functions that the faces call.
 
 Rooms are imported where they are used, so that a command pays at start-up only for itself.
 """
@@ -17,6 +17,7 @@ from portward.model.status import Exposure
 from portward.model.unknown import Unknown
 
 if TYPE_CHECKING:
+    from portward.model.applied import Applied, History, Who
     from portward.model.explanation import Explanation
     from portward.model.finding import Audit
     from portward.model.plan import Plan
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from portward.reach.ruleset import Ruleset
     from portward.reach.site import Site
 
+STATE_DIR = Path("/var/lib/portward")
 POLICY_FILE = Path("/etc/portward/policy.toml")
 MAX_POLICY_BYTES = 1 << 20
 MAX_RULESET_BYTES = 256 << 20
@@ -231,12 +233,90 @@ def plan(judged: Case, ways: "tuple[Way, ...]" = (), *, remove: bool = False) ->
     return make(judged, Wish(ways=ways, removals=asked))
 
 
+def plan_again(old: "Plan", ways: "tuple[Way, ...]", day: date) -> "Plan":
+    """Make a plan once more, from the machine as it is now."""
+    from portward.knowledge import catalogue
+
+    judged = join(survey(), old.policy, catalogue.load(), day)
+    return plan(judged, ways, remove="remove" in old.options)
+
+
 def read_plan(file: Path) -> "Plan":
     """Read a plan that was made earlier."""
     from portward.model import plans
     from portward.model.errors import PlanError
 
     return plans.decode(_read(file, plans.MAX_BYTES, PlanError), str(file))
+
+
+# --- apply: change it, and change it back --------------------------------------------------------
+
+
+def apply(made: "Plan", *, state_dir: Path, confirm_within: float, day: date) -> "Applied":
+    """Do a plan, prove it, and wait to be confirmed; ApplyError says why not."""
+    from portward.apply import run
+
+    return run.apply(
+        made,
+        state_dir=state_dir,
+        confirm_within=confirm_within,
+        who=_who(),
+        verify=lambda: _broken_promise(made, day),
+    )
+
+
+def confirm(state_dir: Path) -> "Applied":
+    """Keep what was applied."""
+    from portward.apply import run
+
+    return run.confirm(state_dir)
+
+
+def rollback(state_dir: Path, number: int | None = None) -> "tuple[Applied, ...]":
+    """Take back the newest apply that stands, or all down to the one with a number."""
+    from portward.apply import run
+
+    return run.rollback(state_dir, number)
+
+
+def history(state_dir: Path) -> "History":
+    """Return every apply, the newest first."""
+    from portward.apply import run
+    from portward.model.applied import History
+
+    return History(applied=run.history(state_dir))
+
+
+def _broken_promise(made: "Plan", day: date) -> str | None:
+    """Say in what the machine differs from what a plan promised; None where it does not."""
+    from portward.knowledge import catalogue
+    from portward.plan.effects import unlike
+
+    judged = join(survey(), made.policy, catalogue.load(), day)
+    left = plan(judged).changes
+    if left:
+        return f'"{left[0].title}" is still to do'
+    return unlike(made.effects, judged)
+
+
+def _who() -> "Who":
+    import os
+    import pwd
+
+    from portward.model.applied import Who
+    from portward.survey.way_in import connection
+
+    came = connection()
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        name = ""
+    return Who(
+        uid=uid,
+        user=os.environ.get("SUDO_USER") or name,
+        source=came.source if came else "",
+    )
 
 
 # --- explain ---------------------------------------------------------------------------------

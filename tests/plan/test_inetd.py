@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from build import allowance, case, policy, unit
 from portward.model.host import InetdLine
 from portward.model.net import Protocol
-from portward.model.plan import Enabling, ReloadUnit, SetUnit, WriteFile
+from portward.model.plan import Enabling, ReloadUnit, SetUnits, UnitState, WriteFile
 from portward.plan.inetd import inetd, without
 from portward.survey.inetd import parse_inetd, parse_xinetd, xinetd_lines
 
@@ -44,9 +44,8 @@ def test_lines_are_marked_as_update_inetd_does_and_no_other_byte_changes() -> No
         "finger stream", "#<off># finger stream"
     )
     # Nothing is left to serve, so the super-server ends.
-    assert after == [
-        SetUnit(unit="inetutils-inetd.service", active=False, enabling=Enabling.MASKED)
-    ]
+    ended = UnitState(unit="inetutils-inetd.service", active=False, enabling=Enabling.MASKED)
+    assert after == [SetUnits(units=(ended,))]
 
 
 def test_a_line_that_the_policy_allows_stays_and_the_server_reads_its_file_again() -> None:

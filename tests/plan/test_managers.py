@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from build import case, firewall, unit
 from portward.model.host import HOST, Firewall, FirewallManager, Snapshot
 from portward.model.net import Protocol, is_loopback
-from portward.model.plan import Enabling, Manage, SetUnit
+from portward.model.plan import Enabling, Manage, SetUnits, UnitState
 from portward.model.status import Scope
 from portward.model.unknown import Unknown
 from portward.plan.managers import managers, without
@@ -69,7 +69,7 @@ def test_ufw_is_told_and_its_files_are_kept() -> None:
     assert isinstance(told, Manage)
     assert told.commands == (("ufw", "disable"),)
     assert "/etc/ufw" in told.keeps
-    assert service == SetUnit(unit="ufw.service", enabling=Enabling.DISABLED)
+    assert service == SetUnits(units=(UnitState(unit="ufw.service", enabling=Enabling.DISABLED),))
 
 
 def test_a_tool_that_only_adds_rules_of_its_own_is_left_alone() -> None:

@@ -1,4 +1,5 @@
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,10 @@ from build import (
     unit,
 )
 from portward.model.case import Case
-from portward.model.host import InetdLine
+from portward.model.host import InetdLine, Listener
 from portward.model.net import Protocol
-from portward.model.plan import Enabling, SetUnit
+from portward.model.plan import Enabling, SetUnits, UnitState
+from portward.model.service import Service
 from portward.model.status import Basis, Scope, Verdict
 from portward.model.unknown import Unknown
 from portward.plan.services import services
@@ -24,8 +26,8 @@ from portward.plan.units import stopping
 POSTGRES = service("postgresql", "5432/tcp")
 
 
-def database(**facts: object) -> object:
-    given: dict[str, object] = {
+def database(**facts: Any) -> Listener:
+    given: dict[str, Any] = {
         "exe": "/usr/lib/postgresql/15/bin/postgres",
         "unit": "postgresql@15-main.service",
         "package": "postgresql-15",
@@ -40,40 +42,41 @@ UNITS = (
 )
 
 
-def steps(made: Case) -> list[SetUnit]:
+def steps(made: Case) -> list[UnitState]:
     return [
-        step
+        state
         for change in services(made).changes
         for step in change.steps
-        if isinstance(step, SetUnit)
+        if isinstance(step, SetUnits)
+        for state in step.units
     ]
 
 
 def test_a_service_that_no_role_needs_is_stopped_with_the_unit_of_all_its_instances() -> None:
-    made = case(exposure(database(), POSTGRES), units=UNITS)  # type: ignore[arg-type]
+    made = case(exposure(database(), POSTGRES), units=UNITS)
     assert steps(made) == [
-        SetUnit(unit="postgresql@15-main.service", active=False, enabling=Enabling.MASKED),
-        SetUnit(unit="postgresql.service", active=False, enabling=Enabling.MASKED),
+        UnitState(unit="postgresql@15-main.service", active=False, enabling=Enabling.MASKED),
+        UnitState(unit="postgresql.service", active=False, enabling=Enabling.MASKED),
     ]
     (change,) = services(made).changes
-    assert change.subject == "unit postgresql.service"
+    assert change.subject == "unit postgresql@15-main.service"
 
 
-def test_what_starts_a_unit_again_is_stopped_before_it() -> None:
+def test_what_starts_a_unit_again_is_stopped_with_it() -> None:
     held = listener("631/tcp", exe="/usr/sbin/cupsd", unit="cups.service", package="cups-daemon")
     starters = ("cups.socket", "cups.path")
     made = case(
         exposure(held, service("ipp", "631/tcp")),
         units=(unit("cups.service", triggered_by=starters), *map(unit, starters)),
     )
-    assert [step.unit for step in steps(made)] == ["cups.socket", "cups.path", "cups.service"]
+    assert [one.unit for one in steps(made)] == ["cups.service", "cups.socket", "cups.path"]
 
 
 def test_a_unit_of_the_administrator_is_disabled_as_a_mask_would_take_its_place() -> None:
     own = unit("shop.service", file="/etc/systemd/system/shop.service")
     held = listener("6379/tcp", exe="/opt/redis", unit="shop.service", package=None)
     made = case(exposure(held, service("redis", "6379/tcp")), units=(own,))
-    assert steps(made) == [SetUnit(unit="shop.service", active=False, enabling=Enabling.DISABLED)]
+    assert steps(made) == [UnitState(unit="shop.service", active=False, enabling=Enabling.DISABLED)]
 
 
 @pytest.mark.parametrize(
@@ -87,10 +90,10 @@ def test_a_unit_of_the_administrator_is_disabled_as_a_mask_would_take_its_place(
     ],
 )
 def test_what_is_left_running_is_said_with_its_reason(
-    facts: dict[str, str], known: object, why: str
+    facts: dict[str, Any], known: Service | None, why: str
 ) -> None:
     held = listener("9/tcp", exe="/opt/x", package=None, **facts)
-    part = services(case(exposure(held, known), units=UNITS))  # type: ignore[arg-type]
+    part = services(case(exposure(held, known), units=UNITS))
     assert not part.changes
     assert any(why in note for note in part.notes), part.notes
 
@@ -112,19 +115,19 @@ def test_a_unit_that_also_holds_an_allowed_port_keeps_running() -> None:
 
 def test_what_only_this_host_reaches_is_left_alone_and_named() -> None:
     held = database(address="127.0.0.1")
-    local = exposure(held, POSTGRES, scope=Scope.HOST, verdict=Verdict.LOCAL)  # type: ignore[arg-type]
+    local = exposure(held, POSTGRES, scope=Scope.HOST, verdict=Verdict.LOCAL)
     part = services(case(local, units=UNITS))
     assert not part.changes
     assert any("only this host reaches them" in note for note in part.notes)
 
 
 def test_a_service_behind_a_firewall_is_stopped_all_the_same() -> None:
-    shut = exposure(database(), POSTGRES, scope=Scope.NOBODY, verdict=Verdict.CLOSED)  # type: ignore[arg-type]
+    shut = exposure(database(), POSTGRES, scope=Scope.NOBODY, verdict=Verdict.CLOSED)
     assert steps(case(shut, units=UNITS))
 
 
 def test_without_systemd_nothing_is_stopped_and_the_plan_says_so() -> None:
-    made = case(exposure(database(), POSTGRES), units=Unknown("no systemd"))  # type: ignore[arg-type]
+    made = case(exposure(database(), POSTGRES), units=Unknown("no systemd"))
     part = services(made)
     assert not part.changes
     assert "systemd does not run here" in part.notes[0]

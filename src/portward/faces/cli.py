@@ -22,6 +22,10 @@ COMMANDS = {
     "init": "write a policy for one or more roles",
     "reach": "say who can reach a port, and which rules decide; also offline, and for two rulesets",
     "plan": "say what to change so that nothing is open but what the policy allows",
+    "apply": "do what the plan says; it is taken back unless you confirm it",
+    "confirm": "keep what was applied",
+    "rollback": "take back what was applied",
+    "history": "list what was applied, by whom, when, why, and what it changed",
     "explain": "explain a port, a service, a role, a check or a finding",
     "snapshot": "save everything known about this machine, to be judged later or elsewhere",
 }

@@ -67,6 +67,17 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_state_dir(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of where the journal lies."""
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        default=flow.STATE_DIR,
+        metavar="DIR",
+        help=f"where the journal of all changes lies (default: {flow.STATE_DIR})",
+    )
+
+
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Add the choice of the output format; a wrong one is answered with the list of all."""
     parser.add_argument(

@@ -35,3 +35,7 @@ class KnowledgeError(PortwardError):
 
 class PlanError(PortwardError):
     """A plan is damaged, refused, or does not fit the machine any more."""
+
+
+class ApplyError(PortwardError):
+    """A change could not be made, or not be taken back."""

@@ -42,14 +42,23 @@ class Enabling(StrEnum):
     MASKED = "masked"
 
 
-class SetUnit(Noun, frozen=True, kw_only=True, tag="unit", tag_field="do"):
-    """A systemd unit of the system manager, started or stopped, and what becomes of it at boot."""
+class UnitState(Noun, frozen=True, kw_only=True):
+    """What a systemd unit of the system manager shall be."""
 
     unit: str
     active: bool | None = None
     """None: stays as it is."""
     enabling: Enabling | None = None
     """None: stays as it is."""
+
+
+class SetUnits(Noun, frozen=True, kw_only=True, tag="units", tag_field="do"):
+    """Units that belong together, such as a service and its socket, started or stopped at once.
+
+    Together, because systemd starts no socket whose service runs already, or is masked.
+    """
+
+    units: tuple[UnitState, ...]
 
 
 class ReloadUnit(Noun, frozen=True, kw_only=True, tag="reload", tag_field="do"):
@@ -99,7 +108,7 @@ class Manage(Noun, frozen=True, kw_only=True, tag="manage", tag_field="do"):
 
 
 Step: TypeAlias = (
-    WriteFile | SetUnit | ReloadUnit | SetSysctl | LoadTable | Purge | Install | Manage
+    WriteFile | SetUnits | ReloadUnit | SetSysctl | LoadTable | Purge | Install | Manage
 )
 
 

@@ -12,8 +12,9 @@ from portward.model.plan import (
     Manage,
     Purge,
     SetSysctl,
-    SetUnit,
+    SetUnits,
     Step,
+    UnitState,
     WriteFile,
 )
 from portward.model.unknown import Maybe, Unknown
@@ -39,8 +40,10 @@ def _apply(  # noqa: PLR0911 - one a kind of step
         case WriteFile(path=path, text=str(text)):
             written = replace(snapshot, files={**snapshot.files, path: text})
             return _booting(written, settings.read(text)) if path == settings.FILE else written
-        case SetUnit():
-            return _set_unit(snapshot, step)
+        case SetUnits(units=units):
+            for unit in units:
+                snapshot = _set_unit(snapshot, unit)
+            return snapshot
         case SetSysctl(key=key, value=value):
             return _live(snapshot, key, value)
         case LoadTable() if not isinstance(snapshot.firewall, Unknown):
@@ -53,7 +56,7 @@ def _apply(  # noqa: PLR0911 - one a kind of step
             return snapshot
 
 
-def _set_unit(snapshot: Snapshot, step: SetUnit) -> Snapshot:
+def _set_unit(snapshot: Snapshot, step: UnitState) -> Snapshot:
     if step.active is False:
         snapshot = _retired(snapshot, FIREWALLD) if step.unit == _FIREWALLD_UNIT else snapshot
         snapshot = _closed(
@@ -72,7 +75,7 @@ def _set_unit(snapshot: Snapshot, step: SetUnit) -> Snapshot:
     )
 
 
-def _set(unit: Unit, step: SetUnit) -> Unit:
+def _set(unit: Unit, step: UnitState) -> Unit:
     active: Maybe[str] = unit.active
     if step.active is not None:
         active = "active" if step.active else "inactive"

@@ -97,6 +97,20 @@ def narrowed(case: Case, later: Snapshot) -> tuple[Exposure, ...]:
     )
 
 
+def unlike(promised: tuple[Effect, ...], case: Case) -> str | None:
+    """Say which port is reached by others than a plan promised; None where all is as it said."""
+    found = {
+        (one.listener.protocol, one.listener.port, one.listener.address): said(one.reach)
+        for one in case.exposures
+        if is_port(one)
+    }
+    for one in promised:
+        now = found.get((one.protocol, one.port, one.address), NOBODY)
+        if now != one.after:
+            return f"{one.port}/{one.protocol} is open to {now}, promised was {one.after}"
+    return None
+
+
 def _listeners(snapshot: Snapshot) -> tuple[Listener, ...]:
     return () if isinstance(snapshot.listeners, Unknown) else snapshot.listeners
 

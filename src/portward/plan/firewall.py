@@ -11,7 +11,8 @@ from portward.model.plan import (
     Change,
     Enabling,
     LoadTable,
-    SetUnit,
+    SetUnits,
+    UnitState,
     WriteFile,
 )
 from portward.model.plan import Step as PlanStep
@@ -44,7 +45,8 @@ def firewall(case: Case, own: OwnTable) -> Part:
         steps.append(LoadTable(rules=own.text))
     if managed and not (files.get(UNIT_FILE) == UNIT_TEXT and _is_enabled(case)):
         steps.append(WriteFile(path=UNIT_FILE, text=UNIT_TEXT))
-        steps.append(SetUnit(unit=UNIT, active=True, enabling=Enabling.ENABLED))
+        loading = UnitState(unit=UNIT, active=True, enabling=Enabling.ENABLED)
+        steps.append(SetUnits(units=(loading,)))
     notes = (
         ()
         if managed

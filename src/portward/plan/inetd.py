@@ -8,7 +8,7 @@ from portward.model.host import InetdLine, Unit
 from portward.model.plan import Change, ReloadUnit, Risk, Step, WriteFile
 from portward.model.unknown import Unknown
 from portward.plan.parts import Part
-from portward.plan.units import are_managed, stopping
+from portward.plan.units import are_managed, stopping, together
 
 OFF = "#<off># "
 """How update-inetd(8) marks a line that it may switch on again."""
@@ -85,7 +85,7 @@ def _afterwards(line: InetdLine, case: Case, *, serves: bool) -> tuple[Step, ...
     running = [unit for unit in units if unit.name in names and _is_running(unit)]
     if serves:
         return tuple(ReloadUnit(unit=unit.name) for unit in running)
-    return stopping((unit.name for unit in running), case)
+    return together(stopping((unit.name for unit in running), case))
 
 
 def _is_running(unit: Unit) -> bool:

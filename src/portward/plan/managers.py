@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from portward.model.case import Case
 from portward.model.host import Firewall, FirewallManager
-from portward.model.plan import Change, Enabling, Manage, SetUnit, Step
+from portward.model.plan import Change, Enabling, Manage, SetUnits, Step, UnitState
 from portward.model.unknown import Unknown
 from portward.plan.parts import Part
 from portward.plan.units import are_managed
@@ -62,10 +62,11 @@ def _retiring(name: str, case: Case) -> tuple[Step, ...]:
             keeps=("/etc/ufw", "/etc/default/ufw"),
             back=(("ufw", "--force", "enable"),),
         )
-        unit = SetUnit(unit="ufw.service", enabling=Enabling.DISABLED)
-        return (retire, unit) if are_managed(case) else (retire,)
+        unit = UnitState(unit="ufw.service", enabling=Enabling.DISABLED)
+        return (retire, SetUnits(units=(unit,))) if are_managed(case) else (retire,)
     if name == FIREWALLD and are_managed(case):
-        return (SetUnit(unit="firewalld.service", active=False, enabling=Enabling.DISABLED),)
+        unit = UnitState(unit="firewalld.service", active=False, enabling=Enabling.DISABLED)
+        return (SetUnits(units=(unit,)),)
     return ()
 
 

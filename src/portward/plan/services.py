@@ -14,10 +14,10 @@ from portward.advice.matters import (
 )
 from portward.checks.unneeded_enabled import unneeded
 from portward.model.case import Case
-from portward.model.plan import Change, Risk, SetUnit
+from portward.model.plan import Change, Risk, SetUnits, UnitState
 from portward.model.status import Exposure, Scope
 from portward.plan.parts import Part
-from portward.plan.units import are_managed, is_kept, stopping
+from portward.plan.units import are_managed, is_kept, stopping, together
 
 
 def services(case: Case) -> Part:
@@ -34,7 +34,7 @@ def services(case: Case) -> Part:
             notes.append(f"{group.name} keeps running: {why}.")
         elif not group.first.inetd:
             changes += _stopped(group, case)
-    stopped = {step.unit for change in changes for step in _units(change)}
+    stopped = {one.unit for change in changes for one in _units(change)}
     changes += _not_started(case, stopped)
     notes += _local(case)
     return Part(tuple(changes), tuple(notes))
@@ -80,13 +80,13 @@ def _unit_stays(group: Group, case: Case) -> str:
 
 
 def _stopped(group: Group, case: Case) -> Iterator[Change]:
-    steps = stopping(units_behind(group, case), case)
-    if steps:
+    states = stopping(units_behind(group, case), case)
+    if states:
         yield Change(
-            subject=f"unit {steps[-1].unit}",
+            subject=f"unit {states[0].unit}",
             title=f"Stop {group.name} for good",
             why=f"{_reached(group)}, and no role needs it.",
-            steps=steps,
+            steps=together(states),
             risk=Risk.ENDS,
         )
 
@@ -101,13 +101,13 @@ def _not_started(case: Case, stopped: set[str]) -> Iterator[Change]:
     """Disable what does not listen now and would at the next boot or connection."""
     for members in unneeded(case).values():
         names = [unit.name for unit, _ in members if not is_kept(unit.name)]
-        steps = tuple(step for step in stopping(names, case) if step.unit not in stopped)
-        if steps:
+        states = tuple(one for one in stopping(names, case) if one.unit not in stopped)
+        if states:
             yield Change(
                 subject=f"unit {names[0]}",
                 title=f"Keep {members[0][1].title} ({', '.join(names)}) from starting",
                 why="It would open a port at boot, and no role needs it.",
-                steps=steps,
+                steps=together(states),
             )
 
 
@@ -132,5 +132,5 @@ def _shown(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def _units(change: Change) -> Iterator[SetUnit]:
-    return (step for step in change.steps if isinstance(step, SetUnit))
+def _units(change: Change) -> Iterator[UnitState]:
+    return (one for step in change.steps if isinstance(step, SetUnits) for one in step.units)

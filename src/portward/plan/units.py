@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from portward.advice.closing import with_triggers
 from portward.model.case import Case
 from portward.model.host import Unit
-from portward.model.plan import Enabling, SetUnit
+from portward.model.plan import Enabling, SetUnits, UnitState
 from portward.model.unknown import Unknown
 
 _STARTERS = (".socket", ".path", ".timer", ".automount")
@@ -33,25 +33,30 @@ def is_kept(name: str) -> bool:
     return name.startswith(_KEPT)
 
 
-def stopping(names: Iterable[str], case: Case) -> tuple[SetUnit, ...]:
-    """Return the steps that stop units and keep them from starting, what starts them first."""
+def stopping(names: Iterable[str], case: Case) -> tuple[UnitState, ...]:
+    """Return what stops units for good, with all that would start them again."""
     known = {unit.name: unit for unit in _known(case)}
     everything = [name for name in with_triggers(names, case) if not is_kept(name)]
-    everything.sort(key=lambda name: not name.endswith(_STARTERS))
-    steps = (_stop(name, known.get(name)) for name in everything)
-    return tuple(step for step in steps if step)
+    everything.sort(key=lambda name: name.endswith(_STARTERS))
+    states = (_stopped(name, known.get(name)) for name in everything)
+    return tuple(state for state in states if state)
 
 
-def _stop(name: str, unit: Unit | None) -> SetUnit | None:
+def together(states: tuple[UnitState, ...]) -> tuple[SetUnits, ...]:
+    """Return the step that sets units, where there is one to set."""
+    return (SetUnits(units=states),) if states else ()
+
+
+def _stopped(name: str, unit: Unit | None) -> UnitState | None:
     if unit is None or unit.state == "transient":
-        return SetUnit(unit=name, active=False)
+        return UnitState(unit=name, active=False)
     own = (unit.file or "").startswith(_ADMINISTRATORS)
     if "@." in name:  # a template is never active
-        return SetUnit(unit=name, enabling=Enabling.MASKED) if not own else None
+        return UnitState(unit=name, enabling=Enabling.MASKED) if not own else None
     enabling = Enabling.DISABLED if own else Enabling.MASKED
     if unit.active == "inactive" and unit.state == enabling:
         return None
-    return SetUnit(unit=name, active=False, enabling=enabling)
+    return UnitState(unit=name, active=False, enabling=enabling)
 
 
 def _known(case: Case) -> tuple[Unit, ...]:

@@ -2,7 +2,7 @@
 
 from portward.advice.closing import package_names
 from portward.model.case import Case
-from portward.model.plan import Change, Enabling, Install, SetUnit, Step, WriteFile
+from portward.model.plan import Change, Enabling, Install, SetUnits, Step, UnitState, WriteFile
 from portward.model.unknown import Unknown
 from portward.plan.parts import Part
 from portward.plan.units import are_managed
@@ -34,9 +34,10 @@ def updates(case: Case) -> Part:
         steps.append(Install(packages=(_TOOLS[manager],)))
     if manager == "apt" and case.snapshot.files.get(APT_FILE) != APT_TEXT:
         steps.append(WriteFile(path=APT_FILE, text=APT_TEXT))
-    steps += [
-        SetUnit(unit=timer, active=True, enabling=Enabling.ENABLED) for timer in _TIMERS[manager]
-    ]
+    timers = tuple(
+        UnitState(unit=timer, active=True, enabling=Enabling.ENABLED) for timer in _TIMERS[manager]
+    )
+    steps.append(SetUnits(units=timers))
     return Part(
         (
             Change(

@@ -11,8 +11,9 @@ from portward.model.plan import (
     Purge,
     ReloadUnit,
     SetSysctl,
-    SetUnit,
+    SetUnits,
     Step,
+    UnitState,
     WriteFile,
 )
 
@@ -24,8 +25,8 @@ def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of st
     match step:
         case WriteFile(path=path, text=text):
             return (f"rm {path}" if text is None else f"write {path}",)
-        case SetUnit():
-            return _systemctl(step)
+        case SetUnits(units=units):
+            return tuple(line for unit in units for line in _systemctl(unit))
         case ReloadUnit(unit=unit):
             return (f"systemctl reload {unit}",)
         case SetSysctl(key=key, value=value):
@@ -49,8 +50,9 @@ def undo(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
     match step:
         case WriteFile(path=path):
             return f"{path} as it was, byte by byte"
-        case SetUnit(unit=unit):
-            return f"{unit} as it was: running or not, and how it starts"
+        case SetUnits(units=units):
+            names = ", ".join(one.unit for one in units)
+            return f"{names} as before: running or not, and how started"
         case ReloadUnit(unit=unit):
             return f"{unit} reads its configuration again"
         case SetSysctl(key=key):
@@ -72,9 +74,11 @@ def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
     match step:
         case WriteFile(path=path, text=text):
             return f"{path} is gone" if text is None else f"{path} has this text"
-        case SetUnit(unit=unit, active=active, enabling=enabling):
-            facts = {True: ["active"], False: ["not active"], None: []}[active]
-            return f"{unit} is {' and '.join([*facts, *([str(enabling)] if enabling else [])])}"
+        case SetUnits(units=units):
+            said: dict[str, list[str]] = {}
+            for one in units:
+                said.setdefault(_facts(one), []).append(one.unit)
+            return "; ".join(f"{', '.join(names)}: {facts}" for facts, names in said.items())
         case ReloadUnit(unit=unit):
             return f"{unit} still runs"
         case SetSysctl(key=key, value=value):
@@ -91,7 +95,12 @@ def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             assert_never(step)
 
 
-def _systemctl(step: SetUnit) -> tuple[str, ...]:
+def _facts(state: UnitState) -> str:
+    facts = {True: ["active"], False: ["not active"], None: []}[state.active]
+    return ", ".join([*facts, *([str(state.enabling)] if state.enabling else [])])
+
+
+def _systemctl(step: UnitState) -> tuple[str, ...]:
     words = []
     if step.enabling is not None:
         verb = _VERBS[step.enabling]

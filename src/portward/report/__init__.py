@@ -20,6 +20,7 @@ from portward.model.explanation import Explanation
 from portward.model.finding import Audit
 
 if TYPE_CHECKING:
+    from portward.model.applied import Applied, History
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
@@ -46,7 +47,8 @@ def formats(document: str) -> list[str]:
 
 
 Document: TypeAlias = (
-    "Case | Audit | Explanation | PortReach | PacketReach | Matrix | Difference | Plan"
+    "Case | Audit | Explanation | PortReach | PacketReach | Matrix | Difference | Plan | Applied"
+    "| History"
 )
 
 
@@ -69,6 +71,8 @@ _KINDS = {
     "Matrix": "matrix",
     "Difference": "difference",
     "Plan": "plan",
+    "Applied": "applied",
+    "History": "history",
 }
 """By the name of the type, so that no command imports the types of another's documents."""
 

@@ -15,6 +15,7 @@ from portward.report.views import listener as listener_view
 from portward.report.views import status as status_view
 
 if TYPE_CHECKING:
+    from portward.model.applied import Applied, History
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
@@ -57,6 +58,16 @@ def plan(plan: "Plan", _look: Look) -> str:
     from portward.report.views import plan as plan_view  # noqa: PLC0415 - status does not need it
 
     return _write(plan_view.view(plan))
+
+
+def applied(applied: "Applied", _look: Look) -> str:
+    """Write what became of an apply."""
+    return _answer("portward-applied/1", applied)
+
+
+def history(history: "History", _look: Look) -> str:
+    """Write every apply."""
+    return _answer("portward-history/1", history)
 
 
 def line(answer: "PacketReach") -> str:

@@ -13,6 +13,7 @@ from portward.report.screen import status as status_screen
 from portward.report.screen.layout import ASCII_MARKS, UNICODE_MARKS, lines
 
 if TYPE_CHECKING:
+    from portward.model.applied import Applied, History
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
@@ -65,6 +66,20 @@ def plan(plan: "Plan", look: Look) -> str:
     from portward.report.screen import plan as screen  # noqa: PLC0415 - status does not need it
 
     return _paint(screen.plan(plan), look)
+
+
+def applied(applied: "Applied", look: Look) -> str:
+    """Write what became of an apply."""
+    from portward.report.screen import history as screen  # noqa: PLC0415 - as above
+
+    return _paint(screen.applied(applied), look)
+
+
+def history(history: "History", look: Look) -> str:
+    """Write every apply."""
+    from portward.report.screen import history as screen  # noqa: PLC0415 - as above
+
+    return _paint(screen.history(history), look)
 
 
 def _paint(screen: Screen, look: Look) -> str:
