@@ -1,4 +1,4 @@
-"""The product on one page: survey -> judge -> plan -> apply, as short functions that the faces call.
+"""The product on one page: survey, judge, plan, apply, as short functions that the faces call.
 
 Rooms are imported where they are used, so that a command pays at start-up only for itself.
 """

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from portward.apply import disk, journal
 from portward.apply.lock import FOREVER, held
-from portward.apply.tools import has_systemd, run
+from portward.apply.tools import attempt, has_systemd, run
 from portward.model.applied import Applied, State
 from portward.model.errors import ApplyError, PortwardError
 
@@ -157,6 +157,8 @@ def remove_recovery() -> None:
     for path in (_RECOVERY_LINK, _RECOVERY_FILE):
         with suppress(OSError):
             disk.remove(path)
+    if has_systemd():
+        attempt("systemctl", "daemon-reload")
 
 
 def recover(state_dir: str) -> None:

@@ -144,7 +144,11 @@ class Journal:
         (self.place / _RESERVE).unlink(missing_ok=True)
 
     def to_undo(self) -> list[Doing]:
-        """Return the steps that may have been done and are not taken back, the last one first."""
+        """Return the steps that may have been done and are not taken back, in their order.
+
+        The last change comes first. Within a change the order stays: its files come before what
+        reads them, on the way back as well.
+        """
         steps: dict[tuple[int, int], Doing] = {}
         for record in self.records():
             match record:
@@ -152,7 +156,7 @@ class Journal:
                     steps[record.change, record.step] = record
                 case Undone():
                     steps.pop((record.change, record.step), None)
-        return list(steps.values())[::-1]
+        return sorted(steps.values(), key=lambda one: (-one.change, one.step))
 
     def applied(self) -> Applied:
         """Say where it stands."""

@@ -132,6 +132,8 @@ class Change(Noun, frozen=True, kw_only=True):
     title: str
     why: str
     steps: tuple[Step, ...]
+    """Files before what reads them. They are taken back in the same order, for the same reason;
+    of several changes the last is taken back first."""
     risk: Risk = Risk.NONE
 
 

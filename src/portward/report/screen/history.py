@@ -38,7 +38,7 @@ def applied(one: Applied) -> Screen:
 
 def _entry(one: Applied) -> Screen:
     tone = _TONES[one.state]
-    title: Spans = (
+    heading: Spans = (
         (f"Apply {one.number}: ", Tone.TITLE),
         (str(one.state), tone),
         (f" ({one.reason})" if one.reason else "", Tone.PLAIN),
@@ -49,8 +49,9 @@ def _entry(one: Applied) -> Screen:
         ("when", ((f"{one.began:%Y-%m-%d %H:%M:%S} UTC", Tone.PLAIN),)),
         ("who", ((printable(who + came), Tone.PLAIN),)),
         ("why", ((printable(one.policy), Tone.PLAIN),)),
-        ("did", ((printable("; ".join(one.changes)), Tone.PLAIN),)),
     ]
+    for index, title in enumerate(one.changes):
+        pairs.append(("" if index else "did", ((printable(title), Tone.PLAIN),)))
     lines = dict.fromkeys(
         f"{effect.port}/{effect.protocol}: {effect.before} -> {effect.after}"
         for effect in one.effects
@@ -59,7 +60,7 @@ def _entry(one: Applied) -> Screen:
         pairs.append(("" if index else "world", ((printable(line), Tone.PLAIN),)))
     if (more := len(lines) - _MOST_EFFECTS) > 0:
         pairs.append(("", ((f"{plural(more, 'more port')}: --format json", Tone.QUIET),)))
-    blocks: list[Block] = [Heading(tone, title), Fields(tuple(pairs))]
+    blocks: list[Block] = [Heading(tone, heading), Fields(tuple(pairs))]
     if one.faults:
         items: tuple[Spans, ...] = tuple(((printable(fault), Tone.PLAIN),) for fault in one.faults)
         blocks.append(Paragraph((("Could not be taken back:", Tone.CRITICAL),), indent=2))
