@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,14 @@ def install_clone(guest: Guest) -> None:
 @pytest.fixture(scope="session")
 def showcase() -> Iterator[Guest]:
     """A web server with much that it does not need, all really running."""
-    with Guest(image(*SHOWCASE)) as guest:
+    with crowded(*SHOWCASE) as guest:
+        yield guest
+
+
+@contextmanager
+def crowded(*packages: str) -> Iterator[Guest]:
+    """Boot a web server with much that it does not need, from an image with these packages."""
+    with Guest(image(*packages)) as guest:
         install_clone(guest)
         etc = guest.tree / "etc"
         with (etc / "inetd.conf").open("a") as inetd:
