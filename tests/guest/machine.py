@@ -214,6 +214,10 @@ class Guest:
         self._stop(signal.SIGRTMIN + 4)  # systemd(1): SIGRTMIN+4 is power off
         self.boot()
 
+    def pull_the_plug(self) -> None:
+        """End everything at once, as a power loss does; what is on the disk stays."""
+        self._stop(signal.SIGKILL)
+
     def console(self) -> str:
         """Return what the guest wrote to its console."""
         return (self.place / "console").read_text(errors="replace")

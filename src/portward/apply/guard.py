@@ -21,8 +21,6 @@ from portward.apply.tools import attempt, has_systemd, run
 from portward.model.applied import Applied, State
 from portward.model.errors import ApplyError, PortwardError
 
-_HOME = str(Path(__file__).resolve().parents[2])
-"""Where the package portward lies."""
 _READY = "guard-ready"
 _START_SECONDS = 30
 _POLL_SECONDS = 0.2
@@ -46,13 +44,9 @@ WantedBy=multi-user.target
 """
 
 
-def _command(function: str, *words: str) -> list[str]:
-    """Return a command that calls a function of this module, whatever the environment says."""
-    code = (
-        f"import sys; sys.path.insert(0, {_HOME!r}); "
-        f"from portward.apply import guard; guard.{function}(*sys.argv[1:])"
-    )
-    return [sys.executable, "-I", "-c", code, *words]
+def _command(*words: str) -> list[str]:
+    """Return a command that starts this module on its own, whatever the environment says."""
+    return [sys.executable, "-I", str(Path(__file__).resolve().with_name("__main__.py")), *words]
 
 
 # --- beside the applier ------------------------------------------------------------------------
