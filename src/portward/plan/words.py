@@ -1,9 +1,11 @@
 """Steps in the words of a person: what to type, how it is undone, and what must be true then."""
 
 import shlex
+from collections.abc import Callable
 from typing import assert_never
 
 from portward.model.plan import (
+    Change,
     Enabling,
     Install,
     LoadTable,
@@ -17,7 +19,25 @@ from portward.model.plan import (
     WriteFile,
 )
 
+_MOST_SETTINGS = 2
 _VERBS = {Enabling.ENABLED: "enable", Enabling.DISABLED: "disable", Enabling.MASKED: "mask"}
+
+
+def proofs(change: Change) -> tuple[str, ...]:
+    """Say what must be true once a change is done; many settings are counted."""
+    return _each(change, proof, "{} kernel settings have these values")
+
+
+def undos(change: Change) -> tuple[str, ...]:
+    """Say how a change is taken back."""
+    return _each(change, undo, "{} kernel settings as they were")
+
+
+def _each(change: Change, words: Callable[[Step], str], many: str) -> tuple[str, ...]:
+    settings = [step for step in change.steps if isinstance(step, SetSysctl)]
+    counted = settings if len(settings) > _MOST_SETTINGS else []
+    found = dict.fromkeys(words(step) for step in change.steps if step not in counted)
+    return (*found, *([many.format(len(counted))] if counted else []))
 
 
 def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of step
