@@ -15,7 +15,7 @@ from portward.backends.allowed import From, Opening, openings
 from portward.backends.nft_words import ACCEPT, COUNTER, DROP, Chain, Element, Rule, Set, Words
 from portward.backends.sides import Sides, sides
 from portward.model.host import Firewall, Snapshot
-from portward.model.net import Protocol
+from portward.model.net import IPV4_ANY, Protocol
 from portward.model.plan import TABLE
 from portward.model.policy import Policy
 
@@ -28,6 +28,7 @@ _SEEN = 65_536
 _SEEN_SECONDS = 300
 
 _REFUSED, _ICMP = "refused", "needed_icmp"
+_DHCP = 67
 _HEADERS = {4: "ip", 6: "ip6"}
 _MAPPED = (Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.DCCP, Protocol.UDPLITE)
 
@@ -50,6 +51,8 @@ class _Doors(NamedTuple):
     """Those that have a map."""
     raw: tuple[Rule, ...]
     """Rules for IP protocols without ports."""
+    gives_addresses: bool
+    """Somebody may ask this machine for an address by DHCP."""
 
 
 def table(policy: Policy, snapshot: Snapshot, day: date) -> OwnTable:
@@ -111,7 +114,8 @@ def _doors(opened: tuple[Opening, ...]) -> _Doors:
             element = Element(nft.span(one.first, one.last), verdict, said)
             maps.setdefault(one.protocol, []).append(element)
     ports = [Set(f"{name}_ports", "inet_service", tuple(held)) for name, held in maps.items()]
-    return _Doors((*sets, *ports), tuple(chains.values()), tuple(maps), tuple(raw))
+    dhcp = any(one.protocol == Protocol.UDP and one.first <= _DHCP <= one.last for one in opened)
+    return _Doors((*sets, *ports), tuple(chains.values()), tuple(maps), tuple(raw), dhcp)
 
 
 def _names(opened: tuple[Opening, ...]) -> dict[From, str]:
@@ -165,6 +169,7 @@ def _input(doors: _Doors, around: Sides) -> Chain:
             )
         ),
         *_dhcp(),
+        *_dhcp_server(doors),
         *_windows_sharing(around),
         *_inner_services(around),
         *(
@@ -201,6 +206,14 @@ def _dhcp() -> tuple[Rule, ...]:
     )
 
 
+def _dhcp_server(doors: _Doors) -> tuple[Rule, ...]:
+    """Let in who has no address yet, where the policy lets anybody ask for one."""
+    if not doors.gives_addresses:
+        return ()
+    nobody = nft.payload("ip", "saddr", nft.prefix(IPV4_ANY))
+    return (Rule((nobody, *_udp(68, 67), ACCEPT), "DHCP"),)
+
+
 def _udp(source: int, destination: int) -> tuple[Words, Words]:
     return (
         nft.payload("udp", "sport", nft.value(source)),
@@ -230,7 +243,7 @@ def _inner_services(around: Sides) -> tuple[Rule, ...]:
         Rule(
             (nft.meta("iifname", nft.quoted(name)), what, ACCEPT), "DHCP and DNS of inner networks"
         )
-        for name in around.inner
+        for name in around.served
         for what in (udp, tcp)
     )
 

@@ -23,6 +23,8 @@ class Sides(NamedTuple):
     """Interfaces by which the internet is reached: those with a default route."""
     inner: tuple[str, ...]
     """Names, a ``*`` for any ending, of interfaces whose networks this machine serves."""
+    served: tuple[str, ...]
+    """Those of them whose containers and virtual machines get addresses and names from here."""
     routes: bool
     """It is a router: it passes packets on for whole networks."""
     autoconf: bool
@@ -35,22 +37,25 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
     routes = any(role.name == ROUTER for role in policy.roles)
     outer = tuple(one.name for one in interfaces if one.default_route)
     forwards = any(role.forwards for role in policy.roles)
-    served = {Facing.BRIDGE}
-    served |= {Facing.VPN} if forwards else set()
-    served |= {Facing.PRIVATE} if routes else set()
-    inner = [one.name for one in interfaces if one.facing in served and _may_be_inner(one)]
+    facing = {Facing.BRIDGE}
+    facing |= {Facing.VPN} if forwards else set()
+    facing |= {Facing.PRIVATE} if routes else set()
+    found = [one for one in interfaces if one.facing in facing and _may_be_inner(one)]
+    inner = [one.name for one in found]
+    served = [one.name for one in found if one.facing == Facing.BRIDGE]
     containers = () if isinstance(snapshot.containers, Unknown) else snapshot.containers
     if (
         (forwards and not routes)
         or containers
         or any(one.facing == Facing.BRIDGE for one in interfaces)
     ):
-        named = [name for name in inner if not _is_named(name)]
-        inner = [*_INNER, *named]
+        inner = [*_INNER, *(name for name in inner if not _is_named(name))]
+        served = [*_INNER, *(name for name in served if not _is_named(name))]
     return Sides(
         internet=tuple(one.name for one in interfaces if one.facing == Facing.INTERNET),
         outer=outer,
-        inner=tuple(dict.fromkeys(inner)),
+        inner=tuple(inner),
+        served=tuple(served),
         routes=routes,
         autoconf=not policy.roles or any(role.autoconf for role in policy.roles),
     )
