@@ -40,7 +40,13 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
     facing = {Facing.BRIDGE}
     facing |= {Facing.VPN} if forwards else set()
     facing |= {Facing.PRIVATE} if routes else set()
-    found = [one for one in interfaces if one.facing in facing and _may_be_inner(one)]
+    # The own cable of a container looks like one that leads to a container.
+    ends = snapshot.machine.inside == "container"
+    found = [
+        one
+        for one in interfaces
+        if one.facing in facing and _may_be_inner(one) and not (ends and one.kind == "veth")
+    ]
     inner = [one.name for one in found]
     served = [one.name for one in found if one.facing == Facing.BRIDGE]
     containers = () if isinstance(snapshot.containers, Unknown) else snapshot.containers
