@@ -20,9 +20,7 @@ from portward.model.plan import (
 from portward.model.unknown import Maybe, Unknown
 from portward.plan import settings
 from portward.plan.inetd import OFF
-from portward.plan.managers import FIREWALLD, without
-
-_FIREWALLD_UNIT = f"{FIREWALLD}.service"
+from portward.plan.managers import without
 
 
 def after(snapshot: Snapshot, changes: Iterable[Change], own: OwnTable) -> Snapshot:
@@ -58,7 +56,6 @@ def _apply(  # noqa: PLR0911 - one a kind of step
 
 def _set_unit(snapshot: Snapshot, step: UnitState) -> Snapshot:
     if step.active is False:
-        snapshot = _retired(snapshot, FIREWALLD) if step.unit == _FIREWALLD_UNIT else snapshot
         snapshot = _closed(
             snapshot,
             lambda one: (

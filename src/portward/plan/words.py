@@ -110,7 +110,7 @@ def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
         case Install(packages=packages):
             return f"{', '.join(packages)} installed"
         case Manage(tool=tool):
-            return f"{tool} says so"
+            return f"{tool} is not active"
         case _:
             assert_never(step)
 

@@ -16,7 +16,7 @@ _GONE = "not-found"
 
 
 class Saved(Struct, frozen=True, kw_only=True, tag="units", tag_field="of"):
-    """Every link that starts or masks a unit, and which of the units ran."""
+    """Every link that starts or masks a unit, and which ran of the units that are told to."""
 
     links: dict[str, str]
     """Path of each link below the folders of systemd and of SysV, and its target."""
@@ -25,7 +25,8 @@ class Saved(Struct, frozen=True, kw_only=True, tag="units", tag_field="of"):
 
 def save(step: SetUnits) -> Saved:
     """Read the links and the states."""
-    running = (one.unit for one in step.units if facts(one.unit).get("ActiveState") in RUNNING)
+    told = (one.unit for one in step.units if one.active is not None)
+    running = (unit for unit in told if _runs(unit))
     return Saved(links=links(), running=tuple(running))
 
 
@@ -52,7 +53,8 @@ def undo(step: SetUnits, saved: Saved) -> None:
         if saved.links.get(path) != now.get(path):
             _restore(Path(path), saved.links.get(path))
     systemctl("daemon-reload")
-    wrong = [one.unit for one in step.units if one.unit not in saved.running and _runs(one.unit)]
+    told = [one.unit for one in step.units if one.active is not None]
+    wrong = [unit for unit in told if unit not in saved.running and _runs(unit)]
     if wrong:
         systemctl("stop", "--", *wrong)
     start(*saved.running)
