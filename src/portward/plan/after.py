@@ -10,7 +10,7 @@ from portward.model.plan import (
     Change,
     LoadTable,
     Manage,
-    Purge,
+    Remove,
     SetSysctl,
     SetUnits,
     Step,
@@ -48,8 +48,8 @@ def _apply(  # noqa: PLR0911 - one a kind of step
             return replace(snapshot, firewall=with_table(snapshot.firewall, own))
         case Manage(tool=tool):
             return _retired(snapshot, tool)
-        case Purge(packages=packages):
-            return _purged(snapshot, set(packages))
+        case Remove(packages=packages):
+            return _removed(snapshot, set(packages))
         case _:
             return snapshot
 
@@ -114,7 +114,7 @@ def _with_sysctls(snapshot: Snapshot, change: Callable[[Sysctl], Sysctl]) -> Sna
     return replace(snapshot, sysctls=tuple(map(change, snapshot.sysctls)))
 
 
-def _purged(snapshot: Snapshot, names: set[str]) -> Snapshot:
+def _removed(snapshot: Snapshot, names: set[str]) -> Snapshot:
     snapshot = _closed(snapshot, lambda one: one.namespace == HOST and one.package in names)
     if not isinstance(snapshot.packages, Unknown):
         left = tuple(one for one in snapshot.packages if one.name not in names)

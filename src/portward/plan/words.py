@@ -10,8 +10,8 @@ from portward.model.plan import (
     Install,
     LoadTable,
     Manage,
-    Purge,
     ReloadUnit,
+    Remove,
     SetSysctl,
     SetUnits,
     Step,
@@ -55,8 +55,8 @@ def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of st
             return (
                 "nft -f /etc/portward/firewall.nft" if rules else "nft delete table inet portward",
             )
-        case Purge(packages=packages):
-            return (shlex.join(["apt-get", "purge", *packages]),)
+        case Remove(packages=packages):
+            return (shlex.join(["apt-get", "remove", *packages]),)
         case Install(packages=packages):
             return (shlex.join(["apt-get", "install", "--no-install-recommends", *packages]),)
         case Manage(commands=typed):
@@ -79,8 +79,8 @@ def undo(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             return f"{key} as it was"
         case LoadTable():
             return "the table inet portward as it was, or none"
-        case Purge(packages=packages):
-            return f"{', '.join(packages)} in the same versions, with their configuration"
+        case Remove(packages=packages):
+            return f"{', '.join(packages)} in the same versions"
         case Install(packages=packages):
             return f"{', '.join(packages)} removed again, where they were not there"
         case Manage(tool=tool):
@@ -105,7 +105,7 @@ def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             return f"{key} is {value}"
         case LoadTable():
             return "the kernel lists these rules, and who can reach each port is as promised"
-        case Purge(packages=packages):
+        case Remove(packages=packages):
             return f"{', '.join(packages)} not installed"
         case Install(packages=packages):
             return f"{', '.join(packages)} installed"

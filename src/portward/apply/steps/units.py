@@ -48,10 +48,7 @@ def do(step: SetUnits, _saved: Saved) -> None:
 
 def undo(step: SetUnits, saved: Saved) -> None:
     """Put back the links that differ, then start and stop together what did and did not run."""
-    now = links()
-    for path in sorted({*saved.links, *now}):
-        if saved.links.get(path) != now.get(path):
-            _restore(Path(path), saved.links.get(path))
+    restore_links(saved.links)
     systemctl("daemon-reload")
     told = [one.unit for one in step.units if one.active is not None]
     wrong = [unit for unit in told if unit not in saved.running and _runs(unit)]
@@ -75,6 +72,14 @@ def links() -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_symlink()
     }
+
+
+def restore_links(before: dict[str, str]) -> None:
+    """Put back the links that differ from what links() once returned."""
+    now = links()
+    for path in sorted({*before, *now}):
+        if before.get(path) != now.get(path):
+            _restore(Path(path), before.get(path))
 
 
 def _restore(path: Path, target: str | None) -> None:
