@@ -66,9 +66,21 @@ def _set_unit(snapshot: Snapshot, step: UnitState) -> Snapshot:
         )
     if isinstance(snapshot.units, Unknown):
         return snapshot
-    return replace(
-        snapshot,
-        units=tuple(_set(one, step) if one.name == step.unit else one for one in snapshot.units),
+    units = {one.name: one for one in snapshot.units}
+    written = units.get(step.unit) or _new(step.unit, snapshot)
+    if written is None:
+        return snapshot
+    units[step.unit] = _set(written, step)
+    return replace(snapshot, units=tuple(units.values()))
+
+
+def _new(name: str, snapshot: Snapshot) -> Unit | None:
+    """Return a unit whose file an earlier step has written; None where there is no such."""
+    file = f"/etc/systemd/system/{name}"
+    if file not in snapshot.files:
+        return None
+    return Unit(
+        name=name, manager="system", state="disabled", active="inactive", file=file, package=None
     )
 
 
