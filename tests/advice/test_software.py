@@ -20,8 +20,18 @@ NEEDED = [
     "samba openssh-server",
     "samba python3.11",
     "systemd",
+    *("udev", "sudo", "openssh-client", "grub-pc", "linux-image-6.1.0-18-amd64", "ifupdown"),
+    *("dbus", "initramfs-tools", "login", "network-manager", "libssl3", "nftables"),
 ]
-SERVERS = ["apt-cacher-ng", "cups-daemon", "samba", "systemd-resolved", "telnetd"]
+SERVERS = [
+    "systemd-journal-remote",
+    "busybox-syslogd",
+    "apt-cacher-ng",
+    "cups-daemon",
+    "samba",
+    "systemd-resolved",
+    "telnetd",
+]
 
 
 @pytest.mark.parametrize("package", NEEDED)

@@ -14,7 +14,7 @@ from portward.model.status import Scope
         ("/opt/app/server", None, Scope.EVERYONE, Severity.LOW),
         ("/opt/app/server", None, Scope.HOST, Severity.INFO),
         ("/home/eve/server", None, Scope.EVERYONE, Severity.MEDIUM),
-        ("/tmp/server", None, Scope.HOST, Severity.HIGH),
+        ("/tmp/server", None, Scope.HOST, Severity.MEDIUM),
         ("/dev/shm/x", None, Scope.EVERYONE, Severity.HIGH),
         ("/usr/lib/.cache/x", None, Scope.EVERYONE, Severity.HIGH),
     ],

@@ -11,12 +11,28 @@ _FEDORA = {"fedora", "rhel", "centos"}
 _INETD_UNITS = ("inetutils-inetd.service", "openbsd-inetd.service", "inetd.service")
 
 
-_NEEDED_BY_OTHERS = re.compile(
+_INDISPENSABLE = re.compile(
+    # Interpreters and run-time libraries: other programs end with them.
     r"(lib)?(python|perl|ruby|php|nodejs|openjdk|java|lua|tcl|guile|mono|dotnet)[-0-9.]"
-    r"|(python3?|perl|ruby|php|nodejs?|lua|tcl|bash|dash|busybox|coreutils|util-linux|systemd|init"
-    r"|dpkg|apt|rpm|dnf|libc6|glibc|openssh-server|login|passwd|mount|procps|iproute2?)$"
+    r"|(python3?|perl|ruby|php|nodejs?|lua|tcl|libc6|glibc|libpam|libssl|libsystemd)(-|\d|$)"
+    # What a boot needs: kernel, loader, devices, file systems, the manager.
+    r"|(linux-(image|base)|grub|shim|systemd-boot|initramfs-tools|dracut|firmware)(-|$)"
+    r"|(systemd(-sysv)?|init|sysvinit-core|udev|kmod|dbus|e2fsprogs|xfsprogs|btrfs-progs|lvm2"
+    r"|cryptsetup|mdadm|mount|dpkg|apt|rpm|dnf|yum)$"
+    # What an administrator comes in by and works with.
+    r"|(openssh-server|openssh-client|dropbear(-bin)?|tinysshd|sudo|doas|login|passwd|shadow-utils"
+    r"|adduser|util-linux|bash|dash|busybox|coreutils|sed|grep|gawk|mawk|tar|gzip|procps)$"
+    # The network itself.
+    r"|(ifupdown|network-manager|NetworkManager|netplan(\.io)?|isc-dhcp-client|dhcpcd(-base)?"
+    r"|iproute2?|iputils-ping|nftables|iptables|ca-certificates|cloud-init|qemu-guest-agent)$"
 )
-"""Interpreters, and what no machine can be without: other programs end with them."""
+"""What no machine can be without, or would not be reached without, by name: package managers would
+remove most of it when told to."""
+
+
+def is_indispensable(package: str) -> bool:
+    """Say whether no advice and no plan may remove a package."""
+    return bool(_INDISPENSABLE.match(package))
 
 
 def removal(package: str, machine: Machine) -> str:
@@ -25,7 +41,7 @@ def removal(package: str, machine: Machine) -> str:
     Empty on a system that is not known, and for what other programs need to run at all.
     """
     names = {machine.os_id, *machine.os_like}
-    if any(map(_NEEDED_BY_OTHERS.match, package.split())):
+    if any(map(is_indispensable, package.split())):
         return ""
     if names & _DEBIAN:
         return f"apt purge {package}"

@@ -69,10 +69,12 @@ def _is_mine(exposure: Exposure) -> bool:
 
 
 def _judge(group: Group, exe: str) -> tuple[Severity, Confidence, str]:
+    shut = group.scope in {Scope.HOST, Scope.NOBODY}
+    suspicious = Severity.MEDIUM if shut else Severity.HIGH
     if is_writable_by_others(exe):
-        return Severity.HIGH, Confidence.LIKELY, "where every user may write"
+        return suspicious, Confidence.LIKELY, "where every user may write"
     if is_hidden(exe):
-        return Severity.HIGH, Confidence.POSSIBLE, "in a hidden place"
+        return suspicious, Confidence.POSSIBLE, "in a hidden place"
     if group.scope == Scope.HOST:
         return Severity.INFO, Confidence.CERTAIN, "which no package brought"
     if exe.startswith(("/home/", "/root/")):
