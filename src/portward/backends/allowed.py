@@ -92,15 +92,23 @@ def _disjoint(protocol: Protocol, allowed: list[tuple[Ports, From, str]]) -> Ite
     for one in allowed:
         starting.setdefault(one[0].first, []).append(one)
     running: list[tuple[Ports, From, str]] = []
+    last: Opening | None = None
     for first, after in pairwise(edges):
         running = [one for one in running if one[0].last >= first] + starting.get(first, [])
-        if running:
-            sources = tuple(dict.fromkeys(source for _, source, _ in running))
-            anyone = [source for source in sources if not source.networks]
-            yield Opening(
-                protocol,
-                first,
-                after - 1,
-                tuple(anyone[:1]) or sources,
-                tuple(dict.fromkeys(origin for _, _, origin in running)),
-            )
+        sources = tuple(dict.fromkeys(source for _, source, _ in running))
+        anyone = [source for source in sources if not source.networks]
+        found = Opening(
+            protocol,
+            first,
+            after - 1,
+            tuple(anyone[:1]) or sources,
+            tuple(dict.fromkeys(origin for _, _, origin in running)),
+        )
+        if last and last.last + 1 == first and last[3:] == found[3:]:
+            last = last._replace(last=found.last)
+            continue
+        if last and last.sources:
+            yield last
+        last = found
+    if last and last.sources:
+        yield last

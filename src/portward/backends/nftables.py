@@ -6,6 +6,7 @@ so what is dropped here is closed, whatever another tool accepts.
 
 import json
 from datetime import date
+from itertools import count
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from portward.backends import nft_words as nft
 from portward.backends.allowed import From, Opening, openings
 from portward.backends.nft_words import ACCEPT, COUNTER, DROP, Chain, Element, Rule, Set, Words
-from portward.backends.sides import Sides, sides
+from portward.backends.sides import Sides, matches, sides
 from portward.model.host import Firewall, Snapshot
 from portward.model.net import IPV4_ANY, Protocol
 from portward.model.plan import TABLE
@@ -30,7 +31,10 @@ _SEEN_SECONDS = 300
 _REFUSED, _ICMP = "refused", "needed_icmp"
 _DHCP = 67
 _HEADERS = {4: "ip", 6: "ip6"}
-_MAPPED = (Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.DCCP, Protocol.UDPLITE)
+_SEEN_SET = "seen"
+_MOST_NAME = 60
+_MOST_CHAIN = 200
+"""The kernel takes 255 bytes (NFT_NAME_MAXLEN)."""
 
 
 class OwnTable(NamedTuple):
@@ -100,13 +104,15 @@ def _doors(opened: tuple[Opening, ...]) -> _Doors:
         if networks
     ]
     chains: dict[tuple[From, ...], Chain] = {}
+    taken: set[str] = set()
     maps: dict[Protocol, list[Element]] = {}
     raw = []
     for one in opened:
         verdict = ACCEPT
         if one.sources[0].networks:
-            chain = chains.setdefault(one.sources, _from_chain(one.sources, names))
-            verdict = nft.jump(chain.name)
+            if one.sources not in chains:
+                chains[one.sources] = _from_chain(one.sources, names, taken)
+            verdict = nft.jump(chains[one.sources].name)
         said = nft.comment(", ".join(one.origins))
         if one.protocol == Protocol.RAW:
             raw.append(Rule((nft.meta("l4proto", nft.value(one.first)), verdict), said))
@@ -121,15 +127,26 @@ def _doors(opened: tuple[Opening, ...]) -> _Doors:
 def _names(opened: tuple[Opening, ...]) -> dict[From, str]:
     """Name the sets of sources after the policy's own words, each once."""
     names: dict[From, str] = {}
+    taken = {_SEEN_SET}
     for source in dict.fromkeys(source for one in opened for source in one.sources):
         if not source.networks:
             continue
         plain = source.label.isascii() and source.label.replace("_", "").replace("-", "").isalnum()
         fit = plain and source.label[0].isalpha()
-        name = source.label.replace("-", "_") if fit else "networks"
-        count = sum(one == name or one.startswith(f"{name}_n") for one in names.values())
-        names[source] = f"{name}_n{count + 1}" if count else name
+        name = source.label.replace("-", "_")[:_MOST_NAME] if fit else "networks"
+        names[source] = _free(name, taken)
     return names
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Take a name, with the first number behind it that makes it nobody else's."""
+    free = name
+    for number in count(2):
+        if free not in taken:
+            break
+        free = f"{name}_n{number}"
+    taken.add(free)
+    return free
 
 
 def _by_version(source: From) -> tuple[tuple[int, list[str]], tuple[int, list[str]]]:
@@ -137,7 +154,7 @@ def _by_version(source: From) -> tuple[tuple[int, list[str]], tuple[int, list[st
     return (4, [one for one in source.networks if ":" not in one]), (6, six)
 
 
-def _from_chain(sources: tuple[From, ...], names: dict[From, str]) -> Chain:
+def _from_chain(sources: tuple[From, ...], names: dict[From, str], taken: set[str]) -> Chain:
     """Accept who comes from one of several groups of networks."""
     rules = [
         Rule(
@@ -151,7 +168,8 @@ def _from_chain(sources: tuple[From, ...], names: dict[From, str]) -> Chain:
         for version, networks in _by_version(source)
         if networks
     ]
-    return Chain("from_" + "_or_".join(names[source] for source in sources), tuple(rules))
+    name = "from_" + "_or_".join(names[source] for source in sources)
+    return Chain(_free(name if len(name) <= _MOST_CHAIN else "from_several", taken), tuple(rules))
 
 
 # --- what comes in -----------------------------------------------------------------------------
@@ -201,7 +219,7 @@ def _dhcp() -> tuple[Rule, ...]:
     """Let in the answers to a DHCP client, which come from addresses it has not asked yet."""
     linked = nft.payload("ip6", "saddr", nft.prefix("fe80::/10"))
     return (
-        Rule((*_udp(67, 68), ACCEPT), "DHCP"),
+        Rule((nft.meta("nfproto", nft.value("ipv4")), *_udp(67, 68), ACCEPT), "DHCP"),
         Rule((linked, *_udp(547, 546), ACCEPT), "DHCPv6"),
     )
 
@@ -240,12 +258,17 @@ def _inner_services(around: Sides) -> tuple[Rule, ...]:
     udp = nft.payload("udp", "dport", nft.one_of(map(nft.value, (53, 67, 547))))
     tcp = nft.payload("tcp", "dport", nft.value(53))
     return tuple(
-        Rule(
-            (nft.meta("iifname", nft.quoted(name)), what, ACCEPT), "DHCP and DNS of inner networks"
-        )
+        Rule((*_from_inner(name, around), what, ACCEPT), "DHCP and DNS of inner networks")
         for name in around.served
         for what in (udp, tcp)
     )
+
+
+def _from_inner(name: str, around: Sides) -> tuple[Words, ...]:
+    """Ask for an inner interface by its name, but not for others that are called like one."""
+    others = [nft.quoted(one) for one in around.others if matches(name, one)]
+    by = nft.meta("iifname", nft.quoted(name))
+    return (by, nft.meta("iifname", nft.one_of(others), "!=")) if others else (by,)
 
 
 def _port(protocol: Protocol) -> Words:
@@ -340,7 +363,7 @@ def _forward(doors: _Doors, around: Sides) -> Chain:
             Rule((nft.ct_state("established", "related"), ACCEPT)),
             Rule((nft.ct_state("invalid"), COUNTER, DROP)),
             *(
-                Rule((nft.meta("iifname", nft.quoted(name)), ACCEPT), "from inner networks")
+                Rule((*_from_inner(name, around), ACCEPT), "from inner networks")
                 for name in around.inner
             ),
             *_published(doors),

@@ -25,6 +25,8 @@ class Sides(NamedTuple):
     """Names, a ``*`` for any ending, of interfaces whose networks this machine serves."""
     served: tuple[str, ...]
     """Those of them whose containers and virtual machines get addresses and names from here."""
+    others: tuple[str, ...]
+    """Interfaces that are not inner, whatever they are called: an uplink may be named br-ex."""
     routes: bool
     """It is a router: it passes packets on for whole networks."""
     autoconf: bool
@@ -49,6 +51,7 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
     ]
     inner = [one.name for one in found]
     served = [one.name for one in found if one.facing == Facing.BRIDGE]
+    others = tuple(one.name for one in interfaces if one.name not in inner and not one.master)
     containers = () if isinstance(snapshot.containers, Unknown) else snapshot.containers
     if (
         (forwards and not routes)
@@ -62,6 +65,7 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
         outer=outer,
         inner=tuple(inner),
         served=tuple(served),
+        others=others,
         routes=routes,
         autoconf=not policy.roles or any(role.autoconf for role in policy.roles),
     )
@@ -73,4 +77,9 @@ def _may_be_inner(interface: Interface) -> bool:
 
 
 def _is_named(name: str) -> bool:
-    return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in _INNER)
+    return any(matches(one, name) for one in _INNER)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Say whether a name is what a pattern stands for, as nft has it: a ``*`` at the end."""
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
