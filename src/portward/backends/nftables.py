@@ -258,15 +258,15 @@ def _inner_services(around: Sides) -> tuple[Rule, ...]:
     udp = nft.payload("udp", "dport", nft.one_of(map(nft.value, (53, 67, 547))))
     tcp = nft.payload("tcp", "dport", nft.value(53))
     return tuple(
-        Rule((*_from_inner(name, around), what, ACCEPT), "DHCP and DNS of inner networks")
+        Rule((*_by(name, around.unserved), what, ACCEPT), "DHCP and DNS of inner networks")
         for name in around.served
         for what in (udp, tcp)
     )
 
 
-def _from_inner(name: str, around: Sides) -> tuple[Words, ...]:
-    """Ask for an inner interface by its name, but not for others that are called like one."""
-    others = [nft.quoted(one) for one in around.others if matches(name, one)]
+def _by(name: str, but: tuple[str, ...]) -> tuple[Words, ...]:
+    """Ask for an interface by its name, but not for others that are called like it."""
+    others = [nft.quoted(one) for one in but if matches(name, one)]
     by = nft.meta("iifname", nft.quoted(name))
     return (by, nft.meta("iifname", nft.one_of(others), "!=")) if others else (by,)
 
@@ -363,7 +363,7 @@ def _forward(doors: _Doors, around: Sides) -> Chain:
             Rule((nft.ct_state("established", "related"), ACCEPT)),
             Rule((nft.ct_state("invalid"), COUNTER, DROP)),
             *(
-                Rule((*_from_inner(name, around), ACCEPT), "from inner networks")
+                Rule((*_by(name, around.others), ACCEPT), "from inner networks")
                 for name in around.inner
             ),
             *_published(doors),

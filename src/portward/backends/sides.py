@@ -27,6 +27,8 @@ class Sides(NamedTuple):
     """Those of them whose containers and virtual machines get addresses and names from here."""
     others: tuple[str, ...]
     """Interfaces that are not inner, whatever they are called: an uplink may be named br-ex."""
+    unserved: tuple[str, ...]
+    """Interfaces that get neither, such as a router's own network that is called br-lan."""
     routes: bool
     """It is a router: it passes packets on for whole networks."""
     autoconf: bool
@@ -51,7 +53,9 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
     ]
     inner = [one.name for one in found]
     served = [one.name for one in found if one.facing == Facing.BRIDGE]
-    others = tuple(one.name for one in interfaces if one.name not in inner and not one.master)
+    known = [one.name for one in interfaces if not one.master]
+    others = tuple(name for name in known if name not in inner)
+    unserved = tuple(name for name in known if name not in served)
     containers = () if isinstance(snapshot.containers, Unknown) else snapshot.containers
     if (
         (forwards and not routes)
@@ -66,6 +70,7 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
         inner=tuple(inner),
         served=tuple(served),
         others=others,
+        unserved=unserved,
         routes=routes,
         autoconf=not policy.roles or any(role.autoconf for role in policy.roles),
     )
