@@ -143,7 +143,7 @@ def _packets(arguments: argparse.Namespace, site: "Site") -> Exit:
 
 
 def _matrix(arguments: argparse.Namespace, site: "Site") -> Exit:
-    from portward.reach.openings import matrix  # noqa: PLC0415 - reach is imported when it is used
+    from portward.reach.matrix import matrix  # noqa: PLC0415 - reach is imported when it is used
 
     shared.show(arguments, matrix(site))
     return Exit.COULD_NOT_TELL if site.gaps else Exit.NOTHING_WRONG
