@@ -148,13 +148,26 @@ def site(
 
     rules: Ruleset | Unknown
     if rulesets:
-        rules = offline.ruleset((str(file), _read(file, MAX_RULESET_BYTES)) for file in rulesets)
+        rules = offline.ruleset((str(file), _ruleset(file, snapshot)) for file in rulesets)
     else:
         firewall = snapshot.firewall
         rules = firewall if isinstance(firewall, Unknown) else load.ruleset(firewall)
     file = policy_file or (POLICY_FILE if POLICY_FILE.exists() else None)
     named = read_policy(file, catalogue.load()).networks if file else {}
     return Site(rules, snapshot, named)
+
+
+def _ruleset(file: Path, snapshot: Snapshot) -> bytes:
+    """Read a ruleset; one in nft's own text through nft."""
+    from portward.reach import offline
+
+    data = _read(file, MAX_RULESET_BYTES)
+    if not offline.is_nft_text(data):
+        return data
+    from portward.survey import nft_text
+
+    known = () if isinstance(snapshot.interfaces, Unknown) else snapshot.interfaces
+    return nft_text.listed(data, str(file), [one.name for one in known])
 
 
 def site_of_file(file: Path, here: Callable[[], Snapshot], policy_file: Path | None) -> "Site":

@@ -139,6 +139,29 @@ def is_snapshot(data: bytes) -> bool:
     return b'"nftables"' not in data[:256] and data.lstrip().startswith(b"{")
 
 
+_NFT_WORDS = {
+    "table",
+    "flush",
+    "define",
+    "redefine",
+    "include",
+    "add",
+    "create",
+    "insert",
+    "delete",
+}
+"""With which a line of nft's own text begins outside of any table (nft(8))."""
+
+
+def is_nft_text(data: bytes) -> bool:
+    """Say whether a file is a ruleset as nft prints it for people, or as a person writes it."""
+    for line in data.splitlines():
+        words = line.split(b"#")[0].split()
+        if words:
+            return words[0].decode(errors="replace") in _NFT_WORDS
+    return False
+
+
 def ruleset(files: Iterable[tuple[str, bytes]]) -> Ruleset:
     """Join rulesets of several files, each with its name; UsageError says what is malformed.
 
@@ -158,7 +181,7 @@ def ruleset(files: Iterable[tuple[str, bytes]]) -> Ruleset:
                     raise UsageError(f"has table {table.name} a second time", where=where)
         else:
             raise UsageError(
-                "is neither JSON of nft nor output of iptables-save",
+                "is no ruleset of nft or iptables-save",
                 where=where,
                 mend="nft -j list ruleset, iptables-save and ip6tables-save write what is read",
             )

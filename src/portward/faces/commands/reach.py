@@ -53,7 +53,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="the output of nft -j list ruleset, iptables-save or ip6tables-save; may be repeated",
+        help="what nft -j list ruleset, iptables-save or ip6tables-save prints, "
+        "or a file for nft -f; may be repeated",
     )
     machine.add_argument(
         "--interfaces", type=Path, metavar="FILE", help="interfaces, addresses and routes, as JSON"
