@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from portward.model import snapshots
 from portward.reach import offline
+from portward.report import json as format_json
 
 INTERFACES = {
     "interfaces": [{"name": "eth0", "addresses": ["192.0.2.7/24", "2001:db8::7/64"]}],
@@ -57,7 +59,18 @@ def machine(tmp_path: Path) -> list[str | Path]:
 def answer(*words: str | Path) -> dict[str, Any]:
     done = run(*words, "--format", "json")
     assert done.stderr == ""
-    found: dict[str, Any] = json.loads(done.stdout)
+    return following_its_schema(done.stdout)
+
+
+def following_its_schema(text: str) -> dict[str, Any]:
+    """Read a document, and hold it against its schema, which allows nothing else here."""
+    found: dict[str, Any] = json.loads(text)
+    (name,) = (name for name in format_json.documents() if f"portward-{name}/1" == found["schema"])
+    schema = format_json.schema(name)
+    for kind in schema["$defs"].values():
+        if "properties" in kind:
+            kind["additionalProperties"] = False
+    Draft202012Validator(schema).validate(found)
     return found
 
 
@@ -171,7 +184,7 @@ def test_a_batch_keeps_its_order(machine: list[str | Path]) -> None:
     )
     done = run("--packets", "-", *machine, lines=lines)
     assert done.returncode == 0
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    found = list(map(following_its_schema, done.stdout.splitlines()))
     assert [(one["port"], one["source"]) for one in found] == asked
     assert [one["answer"] for one in found] == ["yes", "no", "yes", "no"]
 
