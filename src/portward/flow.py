@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from portward.model.case import Case
 from portward.model.errors import PolicyError, PortwardError, SnapshotError, UsageError
 from portward.model.host import Snapshot
-from portward.model.net import Ports
+from portward.model.net import Ports, Protocol
 from portward.model.policy import Policy, Profile
 from portward.model.status import Exposure
 from portward.model.unknown import Unknown
@@ -190,6 +190,7 @@ def port_named(text: str) -> "Ports":
     """Return the port that is meant by "5432/tcp" or by the name of a service."""
     from portward.knowledge import catalogue, port_names
 
+    text = text.lower()  # as all names are
     names = port_names.read(Path("/"))
     if "/" in text:
         found = [Ports.parse(text)]
@@ -198,10 +199,16 @@ def port_named(text: str) -> "Ports":
     else:
         found = [Ports.parse(port) for port, name in names.items() if name == text]
     if not found:
-        raise UsageError(f'"{text}" is no port', mend='write it like "22/tcp" or "ssh"')
-    if len(found) > 1 or found[0].first != found[0].last:
+        like = f'"{text}/tcp" or "{text}/udp"' if text.isdigit() else 'it like "22/tcp" or "ssh"'
+        raise UsageError(f'"{text}" is no port', mend=f"write {like}")
+    if len(found) > 1:
         choice = ", ".join(map(str, found))
         raise UsageError(f'"{text}" is more than one port', mend=f"choose one of: {choice}")
+    if found[0].first != found[0].last:
+        mend = "ask about one of them, or about all ports with --matrix"
+        raise UsageError(f'"{text}" is more than one port', mend=mend)
+    if found[0].protocol in {Protocol.RAW, Protocol.PACKET}:
+        raise UsageError(f'"{text}" is no port that packets are sent to', mend='such as "22/tcp"')
     return found[0]
 
 

@@ -191,15 +191,22 @@ def test_a_batch_keeps_its_order(machine: list[str | Path]) -> None:
 
 @pytest.mark.parametrize(
     ("line", "says"),
-    [("{", "<stdin>"), ('{"protocol": "tcp", "port": 1}', "from"), ("[]", "Expected")],
+    [
+        ("{", "is no packet"),
+        ('{"protocol": "tcp", "port": 1}', "from"),
+        ("[]", "Expected"),
+        ('{"protocol": "raw", "port": 1, "from": "192.0.2.1"}', "has no ports"),
+        ('{"protocol": "tcp", "port": 1, "from": "nobody"}', "is no source address"),
+        ('{"protocol": "tcp", "port": 1, "from": "192.0.2.1", "via": "x"}', "no interface"),
+    ],
 )
 def test_a_line_that_is_no_packet_is_named(machine: list[str | Path], line: str, says: str) -> None:
     good = '{"protocol": "tcp", "port": 22, "from": "203.0.113.7"}\n'
     done = run("--packets", "-", *machine, lines=good + line)
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 1
-    assert "-:2: is no packet" in done.stderr
-    assert says == "<stdin>" or says in done.stderr
+    assert done.stderr.startswith("portward: -:2: ")
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -208,7 +215,9 @@ def test_a_line_that_is_no_packet_is_named(machine: list[str | Path], line: str,
         ('{"nftables": [{"table": 3}]}', "table"),
         ("*filter\n:INPUT DROP [0:0]\n-A OUTPUT -j ACCEPT\nCOMMIT\n", ":3: "),
         ("table inet filter { nonsense }", "nft"),
-        ("", "is no ruleset"),
+        ("", "is empty"),
+        ("# nothing but this\n", "is no ruleset"),
+        ('{"schema": "portward-snapshot/1"}', "--snapshot"),
     ],
 )
 def test_a_malformed_ruleset_says_what_and_where(
@@ -235,6 +244,12 @@ def test_a_malformed_ruleset_says_what_and_where(
         ("22/tcp", "--from", "203.0.113.7", "--source-port", "65536"),
         ("no-such-service",),
         ("22/tcp", "--format", "sarif"),
+        ("22/raw",),
+        ("22-23/tcp",),
+        ("22",),
+        ("--matrix", "--from", "203.0.113.7"),
+        ("--matrix", "--source-port", "53"),
+        ("--diff", "live", "live"),
     ],
 )
 def test_what_cannot_be_asked_is_bad_usage(
@@ -243,6 +258,25 @@ def test_what_cannot_be_asked_is_bad_usage(
     done = run(*words, *machine)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("portward: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.rstrip().endswith(")")  # the mend
+
+
+def test_names_are_written_large_or_small(machine: list[str | Path]) -> None:
+    assert answer("SSH", *machine) == answer("22/TCP", *machine) == answer("22/tcp", *machine)
+
+
+def test_an_address_of_ipv4_as_programs_on_ipv6_log_it(machine: list[str | Path]) -> None:
+    found = answer("22/tcp", "--from", "::ffff:203.0.113.7", *machine)
+    assert (found["source"], found["destination"]) == ("203.0.113.7", "192.0.2.7")
+
+
+def test_interfaces_that_no_packet_comes_by_are_no_answer(tmp_path: Path) -> None:
+    file = tmp_path / "interfaces.json"
+    file.write_text('{"interfaces": [{"name": "lo"}]}')
+    done = run("--matrix", "--interfaces", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no interface that packets come by" in done.stderr
 
 
 def test_an_unknown_firewall_is_never_called_closed(tmp_path: Path) -> None:

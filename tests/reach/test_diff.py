@@ -104,5 +104,16 @@ def test_a_difference_is_the_same_from_both_ends(old: Ruleset, new: Ruleset) -> 
     }
 
 
+def test_what_routing_alone_lets_in_is_a_change() -> None:
+    found = difference(site(Ruleset()), site(Ruleset(), "off"), ("strict", "off"))
+    assert {(one.what, one.interfaces, one.protocol, one.ports) for one in found.changes} == {
+        ("opens", ("eth1",), protocol, "0-65535") for protocol in (Protocol.TCP, Protocol.UDP)
+    }
+    # Its neighbours came in before, all but the broadcast address.
+    assert {one.words.partition(",")[0] for one in found.changes} == {
+        "everyone except 192.0.2.0/25"
+    }
+
+
 def test_neighbouring_ports_are_written_as_one_range() -> None:
     assert spans([(5, 6), (1, 2), (3, 3), (9, 9)]) == "1-3, 5-6, 9"

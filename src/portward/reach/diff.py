@@ -85,8 +85,17 @@ class _Side:
             yield span, _Reached(yes, perhaps & ~yes)
 
     def refused(self, device: str) -> int:
-        """Return the sources that routing refuses anyway."""
-        return 0 if self.group(device) is None else self.machine.refused(device)
+        """Return the sources that routing refuses anyway: all where the device is not there."""
+        machine = self.machine
+        return machine.sources.all if self.group(device) is None else machine.refused(device)
+
+
+def _refused(sides: tuple[_Side, _Side], device: str) -> int:
+    """Return the sources that are no question: refused by both machines, or an address of one."""
+    found = sides[0].refused(device) & sides[1].refused(device)
+    for side in sides:
+        found |= side.machine.sources.union([(own, own) for own in side.machine.host.own])
+    return found
 
 
 def _alike(sides: tuple[_Side, _Side]) -> Iterator[tuple[str, ...]]:
@@ -105,7 +114,8 @@ def _changes(
 ) -> Iterator[Change]:
     """Yield what changes by devices that fare alike."""
     before, after = (side.machine for side in sides)
-    asked = before.sources.all & ~(sides[0].refused(devices[0]) | sides[1].refused(devices[0]))
+    refused = _refused(sides, devices[0])
+    asked = before.sources.all & ~refused
     number = NUMBERS[protocol]
     told_apart = [cuts_about(one.ruleset, "sport", number) for one in (before, after)]
     sports = SourcePorts(told_apart[0] | told_apart[1])
@@ -117,7 +127,11 @@ def _changes(
                 found.setdefault(step, {}).setdefault(sport, []).append(span)
     writer = after if sides[1].group(devices[0]) is not None else before
     for step, by_sport in found.items():
-        prefixes, words = sources(writer, devices[0], step.bits, named)
+        # What is refused anyway may lie in the networks where that makes them fewer.
+        prefixes, words = min(
+            (sources(writer, devices[0], bits, named) for bits in (step.bits, step.bits | refused)),
+            key=lambda written: len(written[0]),
+        )
         for ports, from_ports in _by_ports(by_sport):
             yield Change(
                 what=_WHAT.get((step.before, step.after), "perhaps"),

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 from portward.reach.ruleset import Place, Ruleset, Translate
+from portward.reach.walk import OF_SOURCE
 
 T = TypeVar("T")
 
@@ -39,11 +40,11 @@ class LettingIn:
         return rules or [one for place, one in known if place[:3] in self._filtering]
 
     def matters(self, place: Place) -> bool:
-        """Say whether an accept counts: in a table that only translates, translations do."""
+        """Say whether an accept counts: where all is translation, that of the destination does."""
         if (place.family, place.table) not in self._translating:
             return True
         return place.rule is not None and any(
-            isinstance(step, Translate) for step in place.rule.steps
+            isinstance(step, Translate) and step.kind not in OF_SOURCE for step in place.rule.steps
         )
 
     @cached_property

@@ -60,6 +60,8 @@ def host(data: bytes, where: str) -> Snapshot:
         parts = msgspec.json.decode(data, type=_Parts)
         interfaces = tuple(_interface(one, parts.routes) for one in parts.interfaces)
         names = {one.name for one in interfaces}
+        if names <= {LOOPBACK}:
+            raise ValueError("it names no interface that packets come by")  # noqa: TRY301
         routes = tuple(route for one in parts.routes for route in _routes(one, names))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise UsageError(
@@ -173,6 +175,14 @@ def ruleset(files: Iterable[tuple[str, bytes]]) -> Ruleset:
     for where, data in files:
         text = data.decode(errors="surrogateescape")
         begin = text.lstrip()
+        if not begin:
+            raise UsageError(
+                "is empty, as where a listing failed",
+                where=where,
+                mend='no rules at all are: {"nftables": []}',
+            )
+        if begin.startswith("{") and is_snapshot(data) and '"schema"' in begin[:256]:
+            raise UsageError("is a snapshot and no ruleset", where=where, mend="use --snapshot")
         if begin.startswith("{"):
             listed += nft_json.read(text, where).tables
         elif any(line.startswith("*") for line in begin.splitlines()):

@@ -1,16 +1,18 @@
 """The screens of ``portward reach --matrix`` and ``portward reach --diff``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from portward.model.net import Family
 from portward.model.reaching import Answer, Change, Difference, Matrix, Opening
 from portward.model.words import printable
+from portward.reach.question import spans as joined_ports
 from portward.report.screen import Column, Heading, Paragraph, Row, Screen, Table, Tone
 from portward.report.screen.reach import FAMILIES, TONES, gaps
 
 _CHANGES = {"opens": Tone.EXPOSED, "closes": Tone.ALLOWED, "perhaps": Tone.UNKNOWN}
 _ALL = "0-65535"
 _MOST_INTERFACES = 4
+_MOST_DOUBTS = 4
 _WHICH = "Which rules decide: portward reach PORT for one port, --format json for all."
 
 
@@ -23,22 +25,46 @@ def matrix(found: Matrix) -> Screen:
     reach: dict[str, list[Opening]] = {}
     for opening in found.reach:
         reach.setdefault(opening.source, []).append(opening)
-    rows: dict[tuple[str, str, str], list[Family]] = {}
+    joined = _Joined()
     for one in found.classes:
-        cells = one.words, _some(one.interfaces), "; ".join(_reached(reach[one.name]))
-        rows.setdefault(cells, []).append(one.family)
-    columns = (
-        Column("sources", 0, good=30),
-        Column("by", 0, good=20),
-        Column("family", 1),
-        Column("reach", 0, good=40),
+        joined.add((one.words, "; ".join(_reached(reach[one.name]))), one.interfaces, one.family)
+    columns = (Column("sources", 0, good=30), Column("by", 0, good=20), Column("reach", 0, good=40))
+    rows = tuple(
+        Row(Tone.PLAIN, tuple(map(printable, (words, by, ports))))
+        for (words, ports), by in joined.rows()
     )
-    table = tuple(
-        Row(Tone.PLAIN, tuple(map(printable, (words, by, _families(families), ports))))
-        for (words, by, ports), families in rows.items()
-    )
-    which = Paragraph(((_WHICH, Tone.QUIET),))
-    return [(Table(columns, table),), (which,), *gaps(found.gaps)]
+    notes = [Paragraph(((text, Tone.QUIET),)) for text in (*_doubts(found.reach), _WHICH)]
+    return [(Table(columns, rows),), tuple(notes), *gaps(found.gaps)]
+
+
+def _doubts(reach: Iterable[Opening]) -> Iterator[str]:
+    """Say what the answers "perhaps" hang on."""
+    doubts = list(dict.fromkeys(name for one in reach for name in one.doubts))
+    if doubts:
+        more = len(doubts) - _MOST_DOUBTS
+        rest = f" and {more} more" if more > 0 else ""
+        yield f"Perhaps: it hangs on {printable(', '.join(doubts[:_MOST_DOUBTS]))}{rest}."
+
+
+class _Joined:
+    """Rows that differ in interface and family alone are one."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, ...], dict[str, dict[Family, None]]] = {}
+
+    def add(self, cells: tuple[str, ...], interfaces: Iterable[str], family: Family) -> None:
+        """Add a row for some interfaces."""
+        known = self._found.setdefault(cells, {})
+        for interface in interfaces:
+            known.setdefault(interface, {})[family] = None
+
+    def rows(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield each row with the interfaces: "eth0, eth1 (IPv4 and IPv6)"."""
+        for cells, interfaces in self._found.items():
+            by: dict[str, list[str]] = {}
+            for interface, families in interfaces.items():
+                by.setdefault(" and ".join(FAMILIES[one] for one in families), []).append(interface)
+            yield cells, "; ".join(f"{_some(names)} ({family})" for family, names in by.items())
 
 
 def _reached(openings: Iterable[Opening]) -> list[str]:
@@ -53,24 +79,17 @@ def _reached(openings: Iterable[Opening]) -> list[str]:
         joined.setdefault((str(one.protocol), ", ".join(notes)), []).append(one.ports)
     written = []
     for (protocol, notes_text), ports in joined.items():
-        spans = sorted((span for text in ports for span in text.split(", ")), key=_first)
-        written.append(f"{_named(', '.join(spans), protocol)} {notes_text}".rstrip())
+        spans = (span.partition("-") for text in ports for span in text.split(", "))
+        text = joined_ports((int(first), int(last or first)) for first, _, last in spans)
+        written.append(f"{_named(text, protocol)} {notes_text}".rstrip())
     return written
-
-
-def _first(span: str) -> int:
-    return int(span.partition("-")[0])
 
 
 def _named(ports: str, protocol: str) -> str:
     return f"all/{protocol}" if ports == _ALL else f"{ports}/{protocol}"
 
 
-def _families(families: Iterable[Family]) -> str:
-    return ", ".join(dict.fromkeys(FAMILIES[one] for one in families))
-
-
-def _some(interfaces: tuple[str, ...]) -> str:
+def _some(interfaces: list[str]) -> str:
     more = len(interfaces) - _MOST_INTERFACES
     shown = ", ".join(interfaces[:_MOST_INTERFACES])
     return f"{shown} and {more} more" if more > 0 else shown
@@ -85,25 +104,23 @@ def difference(found: Difference) -> Screen:
         else:
             same = Heading(TONES[Answer.NO], ((f"{names}: nothing opens or closes.", Tone.PLAIN),))
         return [(same,), *gaps(found.gaps)]
-    rows: dict[tuple[Tone, str, str, str, str], list[Family]] = {}
+    joined = _Joined()
     for one in found.changes:
         what = one.what if one.what != "perhaps" else f"{one.before} -> {one.after}"
-        row = (_CHANGES[one.what], what, _changed(one), one.words, _some(one.interfaces))
-        rows.setdefault(row, []).append(one.family)
+        joined.add((one.what, what, _changed(one), one.words), one.interfaces, one.family)
     columns = (
         Column("", 0, toned=True),
         Column("port", 0, good=20),
         Column("for", 0, good=30),
         Column("by", 0, good=20),
-        Column("family", 1),
     )
-    table = tuple(
-        Row(tone, tuple(map(printable, (*cells, _families(families)))))
-        for (tone, *cells), families in rows.items()
+    rows = tuple(
+        Row(_CHANGES[kind], tuple(map(printable, (*cells, by))))
+        for (kind, *cells), by in joined.rows()
     )
     return [
         (Paragraph(((names, Tone.TITLE),)),),
-        (Table(columns, table),),
+        (Table(columns, rows),),
         *gaps(found.gaps),
     ]
 
