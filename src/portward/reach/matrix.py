@@ -118,6 +118,7 @@ class _Members:
         self._rules = rules
         self._told: dict[tuple[int, ...], tuple[str, ...]] = {}
         self._inside: dict[int, tuple[int, ...]] = {}
+        self._alike: dict[tuple[int, ...], tuple[str, ...]] = {}
         sets = [fate.sources for area in group for fate in area.fates]
         reaching = 0
         for bits in sets:
@@ -199,5 +200,12 @@ class _Members:
         for address, ranges in ports.items():
             addresses.setdefault(spans(ranges), []).append(address)
         for text, some in addresses.items():
-            everywhere = len(some) == len(self._machine.addresses)
-            yield _Reached(way, text, () if everywhere else alike(self._machine, tuple(some)))
+            yield _Reached(way, text, self._addresses(tuple(some)))
+
+    def _addresses(self, some: tuple[int, ...]) -> tuple[str, ...]:
+        """Write the addresses that these stand for; none where they are all."""
+        if len(some) == len(self._machine.addresses):
+            return ()
+        if some not in self._alike:
+            self._alike[some] = alike(self._machine, some)
+        return self._alike[some]
