@@ -14,17 +14,21 @@ import gc
 import json
 import random
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from math import log
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from portward.reach import nft_json, xtables
+from portward.reach import nft_json
 from portward.reach.answer import Machine
+from portward.reach.areas import Areas, areas
 from portward.reach.host import BROADCAST, LOCAL, LOOPBACK, Host, Way
-from portward.reach.matrix import Matrix, matrix
 from portward.reach.ruleset import Ruleset
 
 RUNS = 5
@@ -34,6 +38,16 @@ CAMPUS = 4_840
 """As many rules as the published ruleset has."""
 LIMIT = 60.0
 """Seconds; what took longer is not run again, nor are rulesets larger than a quarter of it."""
+
+AS_JSON = ("--format", "json")
+INTERFACES = {
+    "interfaces": [
+        {"name": "eth0", "addresses": ["198.51.100.7/24", "2001:db8::7/64"]},
+        {"name": "eth1", "addresses": ["10.0.0.1/8"]},
+    ],
+    "routes": [{"to": "default", "interface": "eth0"}],
+}
+"""The same host for the command."""
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -206,7 +220,8 @@ def campus(rules: int) -> list[Line]:
         destination = chance.choice([*own, None, chance.choice(inside)])
         protocol = chance.choice(["tcp", "tcp", "udp", ""])
         port = chance.choice([22, 25, 53, 80, 443, chance.randrange(1, 65_536)]) if protocol else 0
-        if source or destination:
+        # Nobody lets all of the world come to every port, or shuts all of it out, halfway down.
+        if source or (destination and protocol):
             target = chance.choice(["ACCEPT", "ACCEPT", "DROP"])
             lines.append(Line(chain, source, destination, protocol, port, target))
     return lines
@@ -265,20 +280,22 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
             return statistics.median(took), result
 
 
-def both(ruleset: Ruleset) -> list[Matrix]:
-    """Return the matrices of both families."""
-    return [matrix(Machine(ruleset, host)) for host in hosts()]
-
-
-def whole(ruleset: Ruleset) -> tuple[list[Matrix], int]:
-    """Return the matrices with the classes of sources."""
-    found = both(ruleset)
+def whole(ruleset: Ruleset) -> tuple[list[Areas], int]:
+    """Return what can be reached in both families, with the classes of sources."""
+    found = [areas(Machine(ruleset, host)) for host in hosts()]
     return found, sum(len(one.classes()) for one in found)
 
 
-def read_and_ask(read: Callable[[str], Ruleset], text: str) -> tuple[list[Matrix], int]:
-    """Return the matrices of a listing, from its text on."""
-    return whole(read(text))
+def command(rules: Path, interfaces: Path) -> Json:
+    """Run what users run, and return the document."""
+    words = ["reach", "--matrix", "--ruleset", str(rules), "--interfaces", str(interfaces)]
+    done = subprocess.run(
+        [sys.executable, "-c", "from portward.faces.cli import main; main()", *words, *AS_JSON],
+        capture_output=True,
+        check=True,
+    )
+    found: Json = json.loads(done.stdout)
+    return found
 
 
 def peak(work: Callable[[], object]) -> float:
@@ -297,18 +314,21 @@ def main() -> None:
     for title, make in (("services", services), ("boxes", boxes)):
         grow(title, make)
     lines = campus(CAMPUS)
-    for title, text, read in (
-        ("nft JSON", printed(lines), nft_json.read),
-        ("iptables-save", saved(lines), from_save),
-    ):
-        took, result = timed(partial(read_and_ask, read, text))
-        print(f"\ncampus, {CAMPUS:,} rules, {title}: {took:.2f} s end to end (goal: 1.5)")
-        describe(result)
-
-
-def from_save(text: str) -> Ruleset:
-    """Read what iptables-save printed."""
-    return Ruleset(tables=tuple(xtables.read(text, "ip", "iptables-save")))
+    with tempfile.TemporaryDirectory() as folder:
+        interfaces = Path(folder, "interfaces.json")
+        interfaces.write_text(json.dumps(INTERFACES))
+        for title, text in (("nft JSON", printed(lines)), ("iptables-save", saved(lines))):
+            rules = Path(folder, "rules")
+            rules.write_text(text)
+            took, found = timed(partial(command, rules, interfaces))
+            print(
+                f"\ncampus, {CAMPUS:,} rules, {title}: portward reach --matrix --format json "
+                f"takes {took:.2f} s (goal: 1.5)"
+            )
+            print(
+                f"  {'':9} {len(found['classes']):,} classes of sources, {len(found['reach']):,} "
+                f"openings, {len(found['rules']):,} deciding rules"
+            )
 
 
 def grow(title: str, make: Callable[[int], str]) -> None:
@@ -331,12 +351,12 @@ def grow(title: str, make: Callable[[int], str]) -> None:
             break
 
 
-def describe(result: tuple[list[Matrix], int]) -> None:
+def describe(result: tuple[list[Areas], int]) -> None:
     """Say how much there is in an answer."""
-    matrices, classes = result
-    areas = sum(len(one.areas) for one in matrices)
-    ranges = sum(len(area.ports) for one in matrices for area in one.areas)
-    places = sum(len(one.places) for one in matrices)
+    found, classes = result
+    areas = sum(len(one.areas) for one in found)
+    ranges = sum(len(area.ports) for one in found for area in one.areas)
+    places = sum(len(one.places) for one in found)
     print(
         f"  {'':9} {classes:,} classes of sources, {areas:,} areas of {ranges:,} port ranges, "
         f"{places:,} deciding rules"

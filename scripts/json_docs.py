@@ -9,20 +9,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from portward.report.json import DOCUMENTS, schema
+from portward.report.json import command, documents, schema
 
 INTRODUCTION = """\
 # The JSON of portward
 
-`portward status --format json` and `portward audit --format json` write one document each.
-`schema` names its version: a new field may appear at any time, so ignore what you do not know;
-a field that is removed, renamed or means something else gets a new number.
+`portward status`, `audit` and `reach` with `--format json` write one document each; a batch of
+packets (`reach --packets`) has one on each line. `schema` names its version: a new field may appear
+at any time, so ignore what you do not know; a field that is removed, renamed or means something
+else gets a new number.
 
 - A fact that could not be learned is an object: `{"unknown": "needs root"}`. It is never `null`,
   which means that portward looked and there is none.
 - Times are in RFC 3339. Text is UTF-8; control and direction characters are written as `\\u001b`,
   so a document is safe to show in a terminal.
-- JSON Schemas: [status](schema/status.json), [audit](schema/audit.json).
+- JSON Schemas: [status](schema/status.json), [audit](schema/audit.json), and of reach
+  [a port](schema/reach.json), [a packet](schema/reach-packet.json),
+  [the matrix](schema/reach-matrix.json), [the difference](schema/reach-difference.json).
 """
 
 
@@ -30,9 +33,9 @@ def page() -> str:
     """Describe every field of every document, each type once."""
     parts = [INTRODUCTION]
     seen: set[str] = set()
-    for document, root in DOCUMENTS.items():
+    for document, root in documents().items():
         types = schema(document)["$defs"]
-        parts.append(f"\n## portward {document}\n")
+        parts.append(f"\n## {command(document)}\n")
         for name in _reached(types, root.__name__):
             if name not in seen and types[name].get("type") == "object":
                 seen.add(name)
@@ -83,7 +86,7 @@ def main(arguments: list[str]) -> None:
     """Write all files into the directory given."""
     place = Path(arguments[0] if arguments else "docs")
     (place / "schema").mkdir(parents=True, exist_ok=True)
-    for document in DOCUMENTS:
+    for document in documents():
         text = json.dumps(schema(document), indent=2) + "\n"
         (place / "schema" / f"{document}.json").write_text(text, "utf-8")
     (place / "json.md").write_text(page(), "utf-8")

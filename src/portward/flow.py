@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from portward.model.case import Case
 from portward.model.errors import PolicyError, PortwardError, SnapshotError, UsageError
 from portward.model.host import Snapshot
-from portward.model.net import Ports
+from portward.model.net import Ports, Protocol
 from portward.model.policy import Policy, Profile
 from portward.model.status import Exposure
 from portward.model.unknown import Unknown
@@ -157,13 +157,26 @@ def site(
 
     rules: Ruleset | Unknown
     if rulesets:
-        rules = offline.ruleset((str(file), _read(file, MAX_RULESET_BYTES)) for file in rulesets)
+        rules = offline.ruleset((str(file), _ruleset(file, snapshot)) for file in rulesets)
     else:
         firewall = snapshot.firewall
         rules = firewall if isinstance(firewall, Unknown) else load.ruleset(firewall)
     file = policy_file or (POLICY_FILE if POLICY_FILE.exists() else None)
     named = read_policy(file, catalogue.load()).networks if file else {}
     return Site(rules, snapshot, named)
+
+
+def _ruleset(file: Path, snapshot: Snapshot) -> bytes:
+    """Read a ruleset; one in nft's own text through nft."""
+    from portward.reach import offline
+
+    data = _read(file, MAX_RULESET_BYTES)
+    if not offline.is_nft_text(data):
+        return data
+    from portward.survey import nft_text
+
+    known = () if isinstance(snapshot.interfaces, Unknown) else snapshot.interfaces
+    return nft_text.listed(data, str(file), [one.name for one in known])
 
 
 def site_of_file(file: Path, here: Callable[[], Snapshot], policy_file: Path | None) -> "Site":
@@ -186,6 +199,7 @@ def port_named(text: str) -> "Ports":
     """Return the port that is meant by "5432/tcp" or by the name of a service."""
     from portward.knowledge import catalogue, port_names
 
+    text = text.lower()  # as all names are
     names = port_names.read(Path("/"))
     if "/" in text:
         found = [Ports.parse(text)]
@@ -194,10 +208,16 @@ def port_named(text: str) -> "Ports":
     else:
         found = [Ports.parse(port) for port, name in names.items() if name == text]
     if not found:
-        raise UsageError(f'"{text}" is no port', mend='write it like "22/tcp" or "ssh"')
-    if len(found) > 1 or found[0].first != found[0].last:
+        like = f'"{text}/tcp" or "{text}/udp"' if text.isdigit() else 'it like "22/tcp" or "ssh"'
+        raise UsageError(f'"{text}" is no port', mend=f"write {like}")
+    if len(found) > 1:
         choice = ", ".join(map(str, found))
         raise UsageError(f'"{text}" is more than one port', mend=f"choose one of: {choice}")
+    if found[0].first != found[0].last:
+        mend = "ask about one of them, or about all ports with --matrix"
+        raise UsageError(f'"{text}" is more than one port', mend=mend)
+    if found[0].protocol in {Protocol.RAW, Protocol.PACKET}:
+        raise UsageError(f'"{text}" is no port that packets are sent to', mend='such as "22/tcp"')
     return found[0]
 
 

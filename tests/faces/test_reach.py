@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from portward.model import snapshots
 from portward.reach import offline
+from portward.report import json as format_json
 
 INTERFACES = {
     "interfaces": [{"name": "eth0", "addresses": ["192.0.2.7/24", "2001:db8::7/64"]}],
@@ -57,7 +59,18 @@ def machine(tmp_path: Path) -> list[str | Path]:
 def answer(*words: str | Path) -> dict[str, Any]:
     done = run(*words, "--format", "json")
     assert done.stderr == ""
-    found: dict[str, Any] = json.loads(done.stdout)
+    return following_its_schema(done.stdout)
+
+
+def following_its_schema(text: str) -> dict[str, Any]:
+    """Read a document, and hold it against its schema, which allows nothing else here."""
+    found: dict[str, Any] = json.loads(text)
+    (name,) = (name for name in format_json.documents() if f"portward-{name}/1" == found["schema"])
+    schema = format_json.schema(name)
+    for kind in schema["$defs"].values():
+        if "properties" in kind:
+            kind["additionalProperties"] = False
+    Draft202012Validator(schema).validate(found)
     return found
 
 
@@ -130,10 +143,16 @@ def test_the_matrix_has_classes_and_what_each_reaches(machine: list[str | Path])
         for one in found["reach"]
         if one["protocol"] == "tcp"
     }
+    rules = {one["name"]: one["words"] for one in found["rules"]}
+    assert {rules[name] for one in found["reach"] for name in one["decided_by"]} >= {
+        "ufw allow 22/tcp",
+        "ufw allow 5432/tcp from 10.0.0.0/8",
+    }
     assert reach == {
         ("everyone except 10.0.0.0/8", "22"): "yes",
         ("everyone except 10.0.0.0/8", "8443"): "perhaps",
-        ("10.0.0.0/8", "22, 5432"): "yes",
+        ("10.0.0.0/8", "22"): "yes",
+        ("10.0.0.0/8", "5432"): "yes",
         ("10.0.0.0/8", "8443"): "perhaps",
     }
 
@@ -165,22 +184,29 @@ def test_a_batch_keeps_its_order(machine: list[str | Path]) -> None:
     )
     done = run("--packets", "-", *machine, lines=lines)
     assert done.returncode == 0
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    found = list(map(following_its_schema, done.stdout.splitlines()))
     assert [(one["port"], one["source"]) for one in found] == asked
     assert [one["answer"] for one in found] == ["yes", "no", "yes", "no"]
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
-    [("{", "<stdin>"), ('{"protocol": "tcp", "port": 1}', "from"), ("[]", "Expected")],
+    [
+        ("{", "is no packet"),
+        ('{"protocol": "tcp", "port": 1}', "from"),
+        ("[]", "Expected"),
+        ('{"protocol": "raw", "port": 1, "from": "192.0.2.1"}', "has no ports"),
+        ('{"protocol": "tcp", "port": 1, "from": "nobody"}', "is no source address"),
+        ('{"protocol": "tcp", "port": 1, "from": "192.0.2.1", "via": "x"}', "no interface"),
+    ],
 )
 def test_a_line_that_is_no_packet_is_named(machine: list[str | Path], line: str, says: str) -> None:
     good = '{"protocol": "tcp", "port": 22, "from": "203.0.113.7"}\n'
     done = run("--packets", "-", *machine, lines=good + line)
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 1
-    assert "-:2: is no packet" in done.stderr
-    assert says == "<stdin>" or says in done.stderr
+    assert done.stderr.startswith("portward: -:2: ")
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -188,8 +214,10 @@ def test_a_line_that_is_no_packet_is_named(machine: list[str | Path], line: str,
     [
         ('{"nftables": [{"table": 3}]}', "table"),
         ("*filter\n:INPUT DROP [0:0]\n-A OUTPUT -j ACCEPT\nCOMMIT\n", ":3: "),
-        ("table inet filter { }", "nft -j list ruleset"),
-        ("", "is neither"),
+        ("table inet filter { nonsense }", "nft"),
+        ("", "is empty"),
+        ("# nothing but this\n", "is no ruleset"),
+        ('{"schema": "portward-snapshot/1"}', "--snapshot"),
     ],
 )
 def test_a_malformed_ruleset_says_what_and_where(
@@ -216,6 +244,12 @@ def test_a_malformed_ruleset_says_what_and_where(
         ("22/tcp", "--from", "203.0.113.7", "--source-port", "65536"),
         ("no-such-service",),
         ("22/tcp", "--format", "sarif"),
+        ("22/raw",),
+        ("22-23/tcp",),
+        ("22",),
+        ("--matrix", "--from", "203.0.113.7"),
+        ("--matrix", "--source-port", "53"),
+        ("--diff", "live", "live"),
     ],
 )
 def test_what_cannot_be_asked_is_bad_usage(
@@ -224,6 +258,25 @@ def test_what_cannot_be_asked_is_bad_usage(
     done = run(*words, *machine)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("portward: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.rstrip().endswith(")")  # the mend
+
+
+def test_names_are_written_large_or_small(machine: list[str | Path]) -> None:
+    assert answer("SSH", *machine) == answer("22/TCP", *machine) == answer("22/tcp", *machine)
+
+
+def test_an_address_of_ipv4_as_programs_on_ipv6_log_it(machine: list[str | Path]) -> None:
+    found = answer("22/tcp", "--from", "::ffff:203.0.113.7", *machine)
+    assert (found["source"], found["destination"]) == ("203.0.113.7", "192.0.2.7")
+
+
+def test_interfaces_that_no_packet_comes_by_are_no_answer(tmp_path: Path) -> None:
+    file = tmp_path / "interfaces.json"
+    file.write_text('{"interfaces": [{"name": "lo"}]}')
+    done = run("--matrix", "--interfaces", file)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no interface that packets come by" in done.stderr
 
 
 def test_an_unknown_firewall_is_never_called_closed(tmp_path: Path) -> None:
@@ -242,6 +295,6 @@ def test_another_address_of_the_machine_itself_is_no_difference(tmp_path: Path) 
         file.write_bytes(snapshots.encode(offline.host(json.dumps(parts).encode(), name)))
         files.append(file)
     done = run("--diff", *files)
-    assert "nothing opens or closes" in done.stdout
+    assert "nothing is known to change" in done.stdout
     # The firewall of neither is known, and that is no "nothing changed".
     assert done.returncode == 3

@@ -1,142 +1,185 @@
-"""The whole matrix against single questions and single packets."""
+"""The matrix as a document against the answers to single questions."""
 
-from bisect import bisect_right
+from collections.abc import Iterable
+from ipaddress import ip_network
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portward.model.net import Protocol
-from portward.reach.answer import NUMBERS, SYN, Machine
-from portward.reach.matrix import Answer, Area, Matrix, matrix, partition
-from portward.reach.path import arrive, packet
-from portward.reach.ruleset import Kind, Range, Ruleset, Table
-from portward.reach.sources import Sources
-from reach.rulesets import HOST, RULESETS
+from portward.model.net import Family, Protocol
+from portward.model.reaching import Answer, Matrix
+from portward.reach.matrix import matrix
+from portward.reach.question import port
+from portward.reach.ruleset import (
+    Base,
+    Chain,
+    Field,
+    Kind,
+    Names,
+    Rule,
+    Ruleset,
+    Step,
+    Table,
+    Target,
+    Translate,
+    Values,
+    Verdict,
+)
+from portward.reach.ruleset import (
+    Test as Match,
+)
+from reach.rulesets import RULESETS
+from reach.sites import site
 
 
-def plain(ruleset: Ruleset) -> Ruleset:
-    """Leave translation out; a door joins all ports that are translated to it."""
-    return Ruleset(
-        tables=tuple(
-            Table(
-                family=table.family,
-                name=table.name,
-                sets=table.sets,
-                chains=tuple(
-                    chain
-                    for chain in table.chains
-                    if chain.base is None or chain.base.type != "nat"
-                ),
-            )
-            for table in ruleset.tables
-        )
-    )
+def has(text: str, number: int) -> bool:
+    """Say whether "22, 6000-6063" has a port."""
+    spans = (span.partition("-") for span in text.split(", "))
+    return any(int(first) <= number <= int(last or first) for first, _, last in spans)
 
 
-def answer(kinds: set[Kind]) -> Answer:
-    """Return what is told of a packet that may end in these ways."""
-    if Kind.ACCEPT in kinds:
-        return Answer.YES if len(kinds) == 1 else Answer.PERHAPS
-    return Answer.REFUSED if kinds == {Kind.REJECT} else Answer.NO
+def ranges(networks: Iterable[str]) -> list[tuple[int, int]]:
+    """Join networks to the fewest ranges."""
+    found: list[tuple[int, int]] = []
+    for one in sorted(map(ip_network, networks)):
+        first, last = int(one.network_address), int(one.broadcast_address)
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(last, found[-1][1])
+        else:
+            found.append((first, last))
+    return found
 
 
-def samples(found: Matrix) -> set[int]:
-    """Return addresses at both edges of every set of the matrix, and inside."""
-    chosen: set[int] = set()
-    for bits in {fate.sources for area in found.areas for fate in area.fates}:
-        for low, high in found.sources.ranges(bits):
-            chosen |= {low, (low + high) // 2, high}
-    return chosen
-
-
-def edges(area: Area) -> list[int]:
-    """Return the first and last port of each of an area's ranges."""
-    return sorted({port for span in area.ports for port in span})
+@settings(max_examples=60, deadline=None)
+@given(
+    RULESETS,
+    st.sampled_from([1, 21, 22, 80, 443, 8080, 8081, 65_535]),
+    st.sampled_from([Protocol.TCP, Protocol.UDP]),
+)
+def test_a_port_of_the_matrix_is_the_answer_about_that_port(
+    ruleset: Ruleset, number: int, protocol: Protocol
+) -> None:
+    asked = site(ruleset)
+    found = matrix(asked)
+    single = port(asked, protocol, number)
+    classes = {one.name: one for one in found.classes}
+    machine = asked.machines[Family.IPV4]
+    for device in single.interfaces:
+        for answer in (Answer.YES, Answer.PERHAPS):
+            mine = [
+                network
+                for one in found.reach
+                if (one.protocol, one.answer, one.source_ports) == (protocol, answer, None)
+                if has(one.ports, number) and device in classes[one.source].interfaces
+                for network in classes[one.source].networks
+            ]
+            theirs = [
+                network
+                for one in single.sources
+                if (one.interface, one.answer, one.source_ports) == (device, answer, None)
+                for network in one.networks
+            ]
+            # What routing refuses anyway may lie in either.
+            refused = machine.refused(device)
+            cut = (machine.sources.union(ranges(nets)) & ~refused for nets in (mine, theirs))
+            ours, others = cut
+            assert ours == others, (device, answer)
 
 
 @settings(max_examples=40, deadline=None)
 @given(RULESETS)
-def test_single_packets_meet_their_fates(ruleset: Ruleset) -> None:
-    machine = Machine(ruleset, HOST)
-    found = matrix(machine)
-    points = Sources.of_points(samples(found))
-    for area in found.areas:
-        for port in edges(area)[:6]:
-            told: dict[int, list[Answer]] = {}
-            for sport in machine.sports:
-                one = packet(
-                    HOST,
-                    points,
-                    device=area.devices[-1],
-                    protocol=NUMBERS[area.protocol],
-                    daddr=area.address,
-                    dport=port,
-                    sport=sport,
-                    tcp_flags=SYN if area.protocol == Protocol.TCP else None,
-                )
-                endings = arrive(ruleset, HOST, points, one).endings
-                for index, source in enumerate(points.starts):
-                    kinds = {one.kind for one in endings if one.live >> index & 1}
-                    told.setdefault(source, []).append(answer(kinds))
-            for source, answers in told.items():
-                one_class = class_of(found.sources, source)
-                (fate,) = (fate for fate in area.fates if fate.sources & one_class)
-                assert fate.answer == joined(answers), (source, port)
+def test_a_matrix_is_of_one_piece(ruleset: Ruleset) -> None:
+    found = matrix(site(ruleset))
+    names = {one.name for one in found.classes}
+    assert {one.source for one in found.reach} == names
+    rules = {one.name for one in found.rules}
+    assert {name for one in found.reach for name in one.decided_by} == rules
+    assert len(set(found.classes)) == len(found.classes)
+    perhaps = [one for one in found.reach if one.answer == Answer.PERHAPS]
+    assert all(one.doubts for one in perhaps)
 
 
-def joined(answers: list[Answer]) -> Answer:
-    """Join what packets from several source ports met."""
-    for best in (Answer.YES, Answer.PERHAPS):
-        if best in answers:
-            return best
-    return Answer.REFUSED if {*answers} == {Answer.REFUSED} else Answer.NO
+def chain(hook: str, kind: str, policy: Kind, *rules: tuple[Step, ...]) -> Chain:
+    base = Base(hook=hook, type=kind, priority=0, policy=policy)
+    return Chain(name=hook, base=base, rules=tuple(Rule(steps=steps) for steps in rules))
 
 
-def class_of(sources: Sources, source: int) -> int:
-    """Return the class of one address."""
-    return 1 << (bisect_right(sources.starts, source) - 1)
+def having(field: str, values: Values) -> Match:
+    return Match((Field(field),), ((values,),))
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    RULESETS.map(plain),
-    st.sampled_from([0, 21, 22, 80, 443, 8080, 8081]),
-    st.sampled_from(HOST.devices),
-)
-def test_a_door_is_a_column_of_the_matrix(ruleset: Ruleset, port: int, device: str) -> None:
-    machine = Machine(ruleset, HOST)
-    found = matrix(machine)
-    for protocol in (Protocol.TCP, Protocol.UDP):
-        door = machine.door(device, protocol, port, "0.0.0.0")
-        yes = sum_of(found, device, protocol, port, Answer.YES)
-        perhaps = sum_of(found, device, protocol, port, Answer.PERHAPS) & ~yes
-        assert door.yes == tuple(found.sources.ranges(yes))
-        assert door.perhaps == tuple(found.sources.ranges(perhaps))
+ACCEPT = Verdict(Kind.ACCEPT)
+TCP = having("l4proto", ((6, 6),))
 
 
-def sum_of(found: Matrix, device: str, protocol: Protocol, port: int, wanted: Answer) -> int:
-    """Return the sources that have an answer at a port, on any address."""
-    bits = 0
-    for area in found.areas:
-        if device in area.devices and area.protocol == protocol and has(area, port):
-            for fate in area.fates:
-                if fate.answer == wanted:
-                    bits |= fate.sources
-    return bits
+def told(*chains: Chain) -> Matrix:
+    table = Table(family="ip", name="t", chains=chains)
+    return matrix(site(Ruleset(tables=(table,))))
 
 
-def has(area: Area, port: int) -> bool:
-    """Say whether an area has a port."""
-    return any(low <= port <= high for low, high in area.ports)
+def test_a_source_port_is_told_with_the_rule_that_asks_for_it() -> None:
+    found = told(
+        chain(
+            "input",
+            "filter",
+            Kind.DROP,
+            (TCP, having("dport", ((22, 22),)), ACCEPT),
+            (TCP, having("sport", ((53, 53), (88, 88))), ACCEPT),
+        )
+    )
+    assert [
+        (one.ports, one.source_ports, [rule_of(found, name) for name in one.decided_by])
+        for one in found.reach
+    ] == [
+        ("22", None, ["tcp dport 22 accept"]),
+        ("0-21, 23-65535", "53, 88", ["tcp sport 53,88 accept"]),
+    ]
 
 
-@given(st.lists(st.integers(0, 255)), st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255))))
-def test_a_partition_is_told_apart_by_its_sets(cuts: list[int], spans: list[Range]) -> None:
-    sources = Sources(8, [(cut, cut) for cut in cuts])
-    sets = [sources.bits(*span) for span in spans]
-    classes = partition(sets, sources)
-    assert sum(classes) == sources.all
-    for one in sets:
-        assert all(part & one in {0, part} for part in classes)
-    told = {tuple(part & one != 0 for one in sets) for part in classes}
-    assert len(told) == len(classes)
+def rule_of(found: Matrix, name: str) -> str | None:
+    (rule,) = (one.rule for one in found.rules if one.name == name)
+    return rule
+
+
+@pytest.mark.parametrize("policy", [Kind.ACCEPT, Kind.DROP])
+def test_without_rules_policies_decide(policy: Kind) -> None:
+    found = told(chain("input", "filter", policy))
+    if policy == Kind.DROP:
+        assert (found.classes, found.reach, found.rules) == ((), (), ())
+        return
+    (sources,) = found.classes
+    assert (sources.words, sources.interfaces) == ("everyone", ("eth0", "eth1", "docker0"))
+    assert {(one.protocol, one.ports) for one in found.reach} == {
+        (Protocol.TCP, "0-65535"),
+        (Protocol.UDP, "0-65535"),
+    }
+    assert [(one.rule, one.verdict) for one in found.rules] == [(None, "accept")]
+
+
+def test_addresses_that_differ_and_translation_are_told() -> None:
+    found = told(
+        chain(
+            "prerouting",
+            "nat",
+            Kind.ACCEPT,
+            (
+                TCP,
+                having("dport", ((8080, 8080),)),
+                Translate("dnat", None, (Target((0xAC110002,) * 2, (80, 80)),)),
+            ),
+        ),
+        chain(
+            "input",
+            "filter",
+            Kind.DROP,
+            (having("iifname", Names(("eth1",))), Verdict(Kind.DROP)),
+            (TCP, having("daddr", ((0xC0000201,) * 2,)), having("dport", ((22, 22),)), ACCEPT),
+        ),
+        chain("forward", "filter", Kind.ACCEPT),
+    )
+    outer = next(one.name for one in found.classes if "eth0" in one.interfaces)
+    assert [(one.ports, one.to, one.delivered) for one in found.reach if one.source == outer] == [
+        ("22", ("192.0.2.1",), ()),
+        ("8080", (), ("172.17.0.2:80 by docker0",)),
+    ]

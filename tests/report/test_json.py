@@ -52,7 +52,7 @@ def test_audit_follows_its_schema(value: Audit) -> None:
     Draft202012Validator(schema).validate(audit(value))
 
 
-@pytest.mark.parametrize("document", ["status", "audit"])
+@pytest.mark.parametrize("document", format_json.documents())
 def test_the_schema_asks_for_every_field(document: str) -> None:
     for name, kind in format_json.schema(document)["$defs"].items():
         if kind.get("type") == "object":
@@ -76,7 +76,8 @@ def test_the_published_schema_and_page_are_those_of_the_types(tmp_path: Path) ->
         env={"PYTHONPATH": str(ROOT / "src")},
         check=True,
     )
-    for name in ("json.md", "schema/status.json", "schema/audit.json"):
+    schemas = [f"schema/{name}.json" for name in format_json.documents()]
+    for name in ("json.md", *schemas):
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), (
             "run: python scripts/json_docs.py"
         )

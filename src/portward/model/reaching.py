@@ -110,13 +110,15 @@ class PacketReach(Struct, frozen=True, kw_only=True):
 
 
 class SourceClass(Struct, frozen=True, kw_only=True):
-    """Sources, by one interface, that reach exactly the same ports."""
+    """Sources that reach exactly the same ports."""
 
     name: str
-    interface: str
+    interfaces: tuple[str, ...]
     family: Family
     networks: tuple[str, ...]
+    """As few prefixes as possible; what routing refuses anyway may lie in them."""
     words: str
+    """The same for a person."""
 
 
 class Opening(Struct, frozen=True, kw_only=True):
@@ -126,16 +128,33 @@ class Opening(Struct, frozen=True, kw_only=True):
     """Name of the class."""
     protocol: Protocol
     ports: str
+    """"22, 6000-6063"."""
     source_ports: str | None
     """From these source ports only; None: from any."""
     answer: Answer
+    to: tuple[str, ...]
+    """The machine's addresses that it holds for; empty: all of them."""
+    delivered: tuple[str, ...]
+    """Where packets end after translation; without a port: the one that they were sent to."""
+    doubts: tuple[str, ...]
+    """What an answer "perhaps" hangs on."""
+    decided_by: tuple[str, ...]
+    """Names of the rules that let the class in; empty: no rule is in the way."""
+
+
+class RuleOfMatrix(Deciding, frozen=True, kw_only=True):
+    """A rule that lets some class in."""
+
+    name: str
 
 
 class Matrix(Struct, frozen=True, kw_only=True):
     """All ports at once: the classes of sources, and what each can reach."""
 
     classes: tuple[SourceClass, ...]
+    """Those that reach anything."""
     reach: tuple[Opening, ...]
+    rules: tuple[RuleOfMatrix, ...]
     gaps: tuple[str, ...]
 
 
@@ -148,7 +167,7 @@ class Change(Struct, frozen=True, kw_only=True):
     ports: str
     source_ports: str | None
     """From these source ports only; None: from any."""
-    interface: str
+    interfaces: tuple[str, ...]
     family: Family
     networks: tuple[str, ...]
     words: str

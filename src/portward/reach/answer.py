@@ -69,18 +69,20 @@ class _Apart(NamedTuple):
 class Machine:
     """One family of a machine with its ruleset, ready to be asked many questions."""
 
-    def __init__(self, ruleset: Ruleset, host: Host) -> None:
-        """Find what the ruleset tells apart."""
+    def __init__(self, ruleset: Ruleset, host: Host, edges: Iterable[Range] = ()) -> None:
+        """Find what the ruleset tells apart; sources are cut at some more edges."""
         self.ruleset = ruleset
         self.host = host
         self.asked = asked_by_field(ruleset)
         told = {field: ranges_of(values) for field, values in self.asked.items()}
         nothing: set[Range] = set()
-        edges = {*told.get("saddr", nothing), *host.cuts(), *_special(host)}
-        self.sources = Sources(host.bits, edges)
+        self.edges = {*told.get("saddr", nothing), *host.cuts(), *_special(host)}
+        self.sources = Sources(host.bits, self.edges.union(edges))
         own = [address for address in host.own if not _is_loopback(address, host)]
-        told_apart = told.get("daddr", nothing) | told.get("original daddr", nothing)
-        self.addresses = _one_each(own, told_apart)
+        self._destinations = sorted(
+            told.get("daddr", nothing) | told.get("original daddr", nothing)
+        )
+        self.addresses = _one_each(own, self._destinations)
         sports = told.get("sport", nothing)
         self.sports = representatives(sports, MAX_PORT) if sports else [EPHEMERAL]
         self.translated = self._translated()
@@ -89,7 +91,7 @@ class Machine:
         self._apart: dict[Protocol, _Apart] = {}
         self._martians: dict[str, int] = {}
         self._made: dict[tuple[str, Protocol, int, int, int], Journey] = {}
-        self._paths = IndexedPaths(ruleset, host, self.sources)
+        self.paths = IndexedPaths(ruleset, host, self.sources)
 
     @property
     def last(self) -> int:
@@ -114,6 +116,12 @@ class Machine:
     def unnamed(self) -> int:
         """A port that as few rules name as any; all that no rule names fare alike."""
         return least_named(cuts(self.ruleset, "dport"), MAX_PORT)
+
+    def alike(self, some: Iterable[int]) -> list[int]:
+        """Return all addresses of the machine that no rule tells from some of them."""
+        kinds = {_kind(address, self._destinations) for address in some}
+        own = (address for address in self.host.own if not _is_loopback(address, self.host))
+        return [address for address in own if _kind(address, self._destinations) in kinds]
 
     def door(self, device: str, protocol: Protocol, port: int, address: str) -> Door:
         """Say who can reach a port that listens on an address by one interface."""
@@ -166,7 +174,7 @@ class Machine:
         """Join what several packets by one interface tell."""
         opening = _Opening(self, device)
         for journey in journeys:
-            opening.add(journey, *fates(journey, reaches))
+            opening.add(journey, *fates(journey.endings, reaches))
         return opening.door()
 
     def is_everyone(self, ranges: Iterable[Range], device: str) -> bool:
@@ -216,7 +224,7 @@ class Machine:
     ) -> Journey:
         key = (device, protocol, address, port, sport)
         if key not in self._made:
-            self._made[key] = self._paths.follow(
+            self._made[key] = self.paths.follow(
                 packet(
                     self.host,
                     self.sources,
@@ -256,10 +264,10 @@ _Decisions = dict[tuple[object, ...], Decision]
 """By place and verdict."""
 
 
-def fates(journey: Journey, reaches: Callable[[Ending], bool]) -> tuple[int, int]:
+def fates(endings: Iterable[Ending], reaches: Callable[[Ending], bool]) -> tuple[int, int]:
     """Return the sources that a packet's endings let reach something, and that they deny it."""
     reached = denied = 0
-    for ending in journey.endings:
+    for ending in endings:
         if reaches(ending):
             reached |= ending.live
         elif ending.kind == Kind.ACCEPT and ending.port is None:
@@ -375,8 +383,13 @@ def _one_each(values: list[int], told_apart: Iterable[Range]) -> list[int]:
     spans = sorted(told_apart)
     kept: dict[tuple[bool, ...], int] = {}
     for value in values:
-        kept.setdefault(tuple(low <= value <= high for low, high in spans), value)
+        kept.setdefault(_kind(value, spans), value)
     return list(kept.values())
+
+
+def _kind(value: int, spans: list[Range]) -> tuple[bool, ...]:
+    """Say in which ranges a value lies; rules tell apart those that differ in it."""
+    return tuple(low <= value <= high for low, high in spans)
 
 
 def _special(host: Host) -> set[Range]:

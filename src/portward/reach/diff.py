@@ -1,15 +1,18 @@
 """What opens and what closes between two rulesets: the difference of their answers."""
 
 from collections.abc import Iterable, Iterator
-from itertools import product
+from typing import NamedTuple
 
 from portward.model.net import Protocol
 from portward.model.reaching import Answer, Change, Difference
-from portward.reach.answer import Machine, networks
-from portward.reach.openings import Open, bits, openings, port_classes
+from portward.reach import answer
+from portward.reach.answer import NUMBERS, Machine
+from portward.reach.areas import alike_devices
+from portward.reach.cuts import cuts_about
 from portward.reach.question import sources, spans
-from portward.reach.ruleset import Range, Ruleset
+from portward.reach.ruleset import Range
 from portward.reach.site import FAMILIES, Site
+from portward.reach.sweep import PROTOCOLS, SourcePorts, Sweep, overlay
 
 _WHAT = {
     (Answer.NO, Answer.YES): "opens",
@@ -17,22 +20,36 @@ _WHAT = {
 }
 
 
-_Key = tuple[Protocol, str | None, Answer, Answer, tuple[Range, ...]]
-"""What ports of one change have in common."""
+class _Step(NamedTuple):
+    """Sources whose answer changes."""
+
+    before: Answer
+    after: Answer
+    bits: int
+
+
+class _Reached(NamedTuple):
+    """Who gets through to some ports, on any address of the machine."""
+
+    yes: int
+    perhaps: int
+
+
+_NOBODY = _Reached(0, 0)
 
 
 def difference(old: Site, new: Site, names: tuple[str, str]) -> Difference:
     """Compare who gets through to each port, by each interface that either machine has."""
-    ports = port_classes([old.ruleset, new.ruleset])
-    both = Ruleset(tables=(*old.ruleset.tables, *new.ruleset.tables))
     changes: list[Change] = []
     for family in FAMILIES:
         before, after = old.machines[family], new.machines[family]
-        writer = Machine(both, after.host)
-        for device in dict.fromkeys([*before.host.devices, *after.host.devices]):
-            pairs = _paired(_openings(before, device, ports), _openings(after, device, ports))
-            asked = tuple(complement(_refused((before, after), device), before.last))
-            changes += _changes(writer, device, pairs, new.named, asked)
+        sides = (
+            _Side(Machine(old.ruleset, before.host, after.edges)),
+            _Side(Machine(new.ruleset, after.host, before.edges)),
+        )
+        for devices in _alike(sides):
+            for protocol in PROTOCOLS:
+                changes += _changes(sides, devices, protocol, new.named)
     return Difference(
         old=names[0],
         new=names[1],
@@ -41,99 +58,115 @@ def difference(old: Site, new: Site, names: tuple[str, str]) -> Difference:
     )
 
 
-def _refused(machines: Iterable[Machine], device: str) -> list[Range]:
-    """Return the sources that the routing of either machine refuses: they are no change."""
-    return sorted(
-        span
-        for machine in machines
-        if machine.addresses and device in machine.host.devices
-        for span in machine.sources.ranges(machine.refused(device))
-    )
+class _Side:
+    """One of the two machines; both tell the same sources apart."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.groups = alike_devices(machine) if machine.addresses else []
+        self._sweep = Sweep(machine)
+
+    def group(self, device: str) -> int | None:
+        """Return the number of the devices that fare as this one; None where it is not there."""
+        return next((at for at, group in enumerate(self.groups) if device in group), None)
+
+    def reached(
+        self, device: str, protocol: Protocol, sport: int
+    ) -> Iterator[tuple[Range, _Reached]]:
+        """Yield who gets through to each port by a device; nobody where it is not there."""
+        addresses = self.machine.addresses if self.group(device) is not None else []
+        ways = (self._sweep.ports(device, address, protocol, sport) for address in addresses)
+        for span, journeys in overlay(ways):
+            yes = perhaps = 0
+            for journey in journeys:
+                reached, denied = answer.fates(journey.endings, answer.is_accepted)
+                yes |= reached & ~denied
+                perhaps |= reached & denied
+            yield span, _Reached(yes, perhaps & ~yes)
+
+    def refused(self, device: str) -> int:
+        """Return the sources that routing refuses anyway: all where the device is not there."""
+        machine = self.machine
+        return machine.sources.all if self.group(device) is None else machine.refused(device)
 
 
-def _paired(before: Iterable[Open], after: Iterable[Open]) -> Iterator[tuple[Open, Open]]:
-    """Pair what is about the same ports, here and there; nobody where one side has nothing."""
-    was = {(one.protocol, one.ports, one.source_ports): one for one in before}
-    now = {(one.protocol, one.ports, one.source_ports): one for one in after}
-    for key in dict.fromkeys([*was, *now]):
-        nobody = (was.get(key) or now[key])._replace(yes=(), perhaps=())
-        yield was.get(key, nobody), now.get(key, nobody)
+def _refused(sides: tuple[_Side, _Side], device: str) -> int:
+    """Return the sources that are no question: refused by both machines, or an address of one."""
+    found = sides[0].refused(device) & sides[1].refused(device)
+    for side in sides:
+        found |= side.machine.sources.union([(own, own) for own in side.machine.host.own])
+    return found
 
 
-def _openings(machine: Machine, device: str, ports: list[Range]) -> Iterator[Open]:
-    """Yield who gets through; nobody by an interface that is not there."""
-    there = device in machine.host.devices
-    for one in openings(machine, device, ports):
-        yield one if there else one._replace(yes=(), perhaps=())
+def _alike(sides: tuple[_Side, _Side]) -> Iterator[tuple[str, ...]]:
+    """Yield the devices that fare alike on both sides."""
+    groups: dict[tuple[int | None, int | None], list[str]] = {}
+    for device in dict.fromkeys(one for side in sides for one in side.machine.host.devices):
+        groups.setdefault((sides[0].group(device), sides[1].group(device)), []).append(device)
+    yield from map(tuple, groups.values())
 
 
 def _changes(
-    writer: Machine,
-    device: str,
-    pairs: Iterable[tuple[Open, Open]],
+    sides: tuple[_Side, _Side],
+    devices: tuple[str, ...],
+    protocol: Protocol,
     named: dict[str, tuple[str, ...]],
-    asked: tuple[Range, ...],
 ) -> Iterator[Change]:
-    found: dict[_Key, list[Range]] = {}
-    for before, after in pairs:
-        was, now = _by_answer(before, writer.last), _by_answer(after, writer.last)
-        for old, new in product(Answer, Answer):
-            ranges = () if old == new else intersection(asked, intersection(was[old], now[new]))
-            if ranges:
-                key = (before.protocol, before.source_ports, old, new, ranges)
-                found.setdefault(key, []).append(before.ports)
-    for (protocol, sports, old, new, ranges), ports in found.items():
-        members = bits(writer, ranges)
-        prefixes = networks(ranges, writer.family)
-        words = ", ".join(prefixes)
-        exact = intersection(asked, tuple(writer.sources.ranges(members))) == ranges
-        if exact and writer.addresses:
-            prefixes, words = sources(writer, device, members, named)
-        yield Change(
-            what=_WHAT.get((old, new), "perhaps"),
-            protocol=protocol,
-            ports=spans(ports),
-            source_ports=sports,
-            interface=device,
-            family=writer.family,
-            networks=prefixes,
-            words=words,
-            before=old,
-            after=new,
+    """Yield what changes by devices that fare alike."""
+    before, after = (side.machine for side in sides)
+    refused = _refused(sides, devices[0])
+    asked = before.sources.all & ~refused
+    number = NUMBERS[protocol]
+    told_apart = [cuts_about(one.ruleset, "sport", number) for one in (before, after)]
+    sports = SourcePorts(told_apart[0] | told_apart[1])
+    found: dict[_Step, dict[int, list[Range]]] = {}
+    for sport in sports.all:
+        ways = (side.reached(devices[0], protocol, sport) for side in sides)
+        for span, (was, now) in overlay(ways):
+            for step in _steps(was, now, asked):
+                found.setdefault(step, {}).setdefault(sport, []).append(span)
+    writer = after if sides[1].group(devices[0]) is not None else before
+    for step, by_sport in found.items():
+        # What is refused anyway may lie in the networks where that makes them fewer.
+        prefixes, words = min(
+            (sources(writer, devices[0], bits, named) for bits in (step.bits, step.bits | refused)),
+            key=lambda written: len(written[0]),
         )
+        for ports, from_ports in _by_ports(by_sport):
+            yield Change(
+                what=_WHAT.get((step.before, step.after), "perhaps"),
+                protocol=protocol,
+                ports=ports,
+                source_ports=sports.words(from_ports),
+                interfaces=devices,
+                family=writer.family,
+                networks=prefixes,
+                words=words,
+                before=step.before,
+                after=step.after,
+            )
 
 
-def _by_answer(one: Open, last: int) -> dict[Answer, tuple[Range, ...]]:
-    reached = sorted([*one.yes, *one.perhaps])
-    return {
-        Answer.YES: one.yes,
-        Answer.PERHAPS: one.perhaps,
-        Answer.NO: tuple(complement(reached, last)),
-    }
+def _steps(was: _Reached, now: _Reached, asked: int) -> Iterator[_Step]:
+    if was == now:
+        return
+    for old, before in _by_answer(was, asked):
+        for new, after in _by_answer(now, asked):
+            if old != new and before & after:
+                yield _Step(old, new, before & after)
 
 
-def complement(ranges: Iterable[Range], last: int) -> Iterator[Range]:
-    """Yield what lies between ascending ranges of 0 .. last."""
-    start = 0
-    for low, high in ranges:
-        if low > start:
-            yield start, low - 1
-        start = max(start, high + 1)
-    if start <= last:
-        yield start, last
+def _by_answer(one: _Reached, asked: int) -> tuple[tuple[Answer, int], ...]:
+    return (
+        (Answer.YES, one.yes & asked),
+        (Answer.PERHAPS, one.perhaps & asked),
+        (Answer.NO, asked & ~(one.yes | one.perhaps)),
+    )
 
 
-def intersection(ours: tuple[Range, ...], theirs: tuple[Range, ...]) -> tuple[Range, ...]:
-    """Return what two ascending lists of ranges have in common."""
-    found = []
-    left = right = 0
-    while left < len(ours) and right < len(theirs):
-        low = max(ours[left][0], theirs[right][0])
-        high = min(ours[left][1], theirs[right][1])
-        if low <= high:
-            found.append((low, high))
-        if ours[left][1] < theirs[right][1]:
-            left += 1
-        else:
-            right += 1
-    return tuple(found)
+def _by_ports(by_sport: dict[int, list[Range]]) -> Iterable[tuple[str, list[int]]]:
+    """Join the source ports from which the same ports change."""
+    found: dict[str, list[int]] = {}
+    for sport, ranges in by_sport.items():
+        found.setdefault(spans(ranges), []).append(sport)
+    return found.items()

@@ -61,6 +61,23 @@ class Exposer:
             self._asked[key] = self._bound(listener) or _on_link(listener, self._through(listener))
         return self._asked[key]
 
+    @property
+    def follows(self) -> bool:
+        """All is known that decides the way of a packet."""
+        return self._unknown is None
+
+    def doors(self, listener: Listener) -> tuple[Door, ...] | None:
+        """Say by which interfaces, in which family, from where exactly a listener is reached.
+
+        None where that is not known; empty where no packet from outside can be for it.
+        """
+        bound = self._bound(listener)
+        if bound is not None:
+            return None if bound.scope == Scope.UNKNOWN else ()
+        if self._unknown:
+            return None
+        return tuple(_unlimited(door) for _, door in self._doors(listener))
+
     def unforwarded(self, listener: Listener) -> Reach | None:
         """Say whom the rules for incoming packets would let in to a port that is passed on.
 
@@ -126,9 +143,10 @@ class Exposer:
 
     def _through(self, listener: Listener) -> Reach:
         """Follow packets through the ruleset, by every interface."""
-        if self._unknown:
-            return self._unknown
-        doors = [
+        return self._unknown or self._sum(self._doors(listener))
+
+    def _doors(self, listener: Listener) -> list[tuple[Machine, Door]]:
+        return [
             (machine, door)
             for family in _FAMILIES[listener.family]
             for machine in (self._machines[family],)
@@ -136,7 +154,6 @@ class Exposer:
             if listener.device in {None, device}
             for door in (_door(machine, device, listener, family),)
         ]
-        return self._sum(doors)
 
     def _sum(self, doors: list[tuple[Machine, Door]]) -> Reach:
         """Join the answers of all interfaces to one, the widest first."""

@@ -1,319 +1,211 @@
-"""The whole of reach at once: which sources can reach which of all 65,536 ports, and why.
+"""All ports at once as a document: classes of sources, what each can reach, and by which rules."""
 
-Ports that fare alike are asked once: the walk itself says for which other ports it would have been
-the same. Devices and addresses that no rule tells apart are asked once, too.
-"""
-
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Iterable
+from itertools import groupby
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec.structs import asdict
 
 from portward.model.net import Family, Protocol
-from portward.reach.answer import NUMBERS, SYN, Machine
-from portward.reach.cuts import steps, target_ports
-from portward.reach.indexed import LAST, Effect, IndexedPaths, IndexedWalk, Share
-from portward.reach.path import Ending, Paths, follow, packet
-from portward.reach.ruleset import Kind, Names, Place, Range, Translate
-from portward.reach.sources import Sources
-from portward.reach.walk import Decision, Spread
-
-PROTOCOLS = (Protocol.TCP, Protocol.UDP)
-
-
-class Answer(StrEnum):
-    """What becomes of the question whether sources reach a port."""
-
-    YES = "yes"
-    PERHAPS = "perhaps"
-    REFUSED = "refused"
-    """No, and they are told so."""
-    NO = "no"
+from portward.model.reaching import Answer, Matrix, Opening, RuleOfMatrix, SourceClass
+from portward.reach.answer import Machine
+from portward.reach.areas import Area, Areas, End, Fate, areas, numbers, partition
+from portward.reach.letting_in import LettingIn
+from portward.reach.question import alike, sources, spans, written
+from portward.reach.ruleset import Kind, Place, Range
+from portward.reach.site import Site
+from portward.reach.walk import Decision
+from portward.reach.wording import deciding
 
 
-class End(Struct, frozen=True):
-    """Where packets end that get through."""
+class _Way(NamedTuple):
+    """What ports have in common that a class of sources reaches alike."""
 
-    address: int
-    port: int | None
-    """None: the port that they were sent to."""
-    device: str | None
-    """The interface by which they are passed on; None: this machine."""
-
-
-class Fate(Struct, frozen=True):
-    """What happens to some sources at some ports."""
-
-    answer: Answer
-    sources: int
-    """As bits of the matrix' sources."""
-    ends: tuple[End, ...]
-    doubts: tuple[str, ...]
-    """What could not be decided, for "perhaps"."""
-    decided_by: tuple[int, ...]
-    """The rules and policies that decided, as places of the matrix."""
-
-
-class Area(Struct, frozen=True):
-    """Ports that fare alike for packets to one address by some devices."""
-
-    devices: tuple[str, ...]
-    address: int
-    """One of those of the machine that no rule tells apart."""
     protocol: Protocol
-    ports: tuple[Range, ...]
-    fates: tuple[Fate, ...]
-    """Every source is in exactly one."""
+    answer: Answer
+    source_ports: str | None
+    delivered: tuple[str, ...]
+    doubts: tuple[str, ...]
+    decided_by: tuple[str, ...]
 
 
-class Matrix(Struct, frozen=True):
-    """Everything that can be reached on one address family of a machine."""
+class _Reached(NamedTuple):
+    """Some ports that a class of sources reaches alike."""
+
+    way: _Way
+    ports: str
+    to: tuple[str, ...]
+
+
+class _Class(NamedTuple):
+    """Sources of one family that reach the same, by whichever interface."""
 
     family: Family
-    sources: Sources
-    areas: tuple[Area, ...]
-    places: tuple[Place, ...]
-
-    def classes(self) -> list[int]:
-        """Return the sets of sources that no port tells apart, the one with address 0 first."""
-        return partition((fate.sources for area in self.areas for fate in area.fates), self.sources)
-
-    def of(self, sources: int) -> Iterator[tuple[Area, Fate]]:
-        """Yield what the sources of one class meet, area by area."""
-        one = sources & -sources
-        for area in self.areas:
-            for fate in area.fates:
-                if fate.sources & one:
-                    yield area, fate
+    networks: tuple[str, ...]
+    words: str
+    reached: tuple[_Reached, ...]
 
 
-def matrix(machine: Machine) -> Matrix:
-    """Ask for all ports, from all sources, by all devices."""
-    making = _Making(machine)
-    areas = [
-        area
-        for devices in alike_devices(machine)
-        for address in machine.addresses
-        for protocol in PROTOCOLS
-        for area in making.areas(devices, address, protocol)
-    ]
-    return Matrix(
-        family=machine.family,
-        sources=machine.sources,
-        areas=tuple(areas),
-        places=tuple(making.told.places),
-    )
-
-
-def partition(sets: Iterable[int], sources: Sources) -> list[int]:
-    """Cut all sources into the fewest sets that each given set is a union of."""
-    flips: dict[int, int] = {0: 0}
-    for number, bits in enumerate(dict.fromkeys(sets)):
-        edges = bits ^ (bits << 1)
-        for edge in _numbers(edges):
-            flips[edge] = flips.get(edge, 0) ^ 1 << number
-    flips.pop(sources.all.bit_length(), None)
-    found: dict[int, list[tuple[int, int]]] = {}
-    starts = sorted(flips)
-    inside = 0
-    for start, end in zip(starts, [*starts[1:], sources.all.bit_length()], strict=True):
-        inside ^= flips[start]
-        found.setdefault(inside, []).append((start, end - 1))
-    return [_union(spans, sources) for spans in found.values()]
-
-
-def _union(spans: list[tuple[int, int]], sources: Sources) -> int:
-    starts = sources.starts
-    return sources.union([(starts[first], starts[last]) for first, last in spans])
-
-
-def _numbers(bits: int) -> Iterator[int]:
-    """Yield the numbers of the bits that are set, ascending."""
-    text = bin(bits)[:1:-1]
-    at = text.find("1")
-    while at >= 0:
-        yield at
-        at = text.find("1", at + 1)
-
-
-def alike_devices(machine: Machine) -> list[tuple[str, ...]]:
-    """Group the devices by which packets fare alike."""
-    paths = Paths(machine.ruleset, machine.host, machine.sources)
-    ruleset = machine.ruleset
-    names = {values for values in machine.asked.get("iifname", ()) if isinstance(values, Names)}
-    bases = [chain.base for table in ruleset.tables for chain in table.chains if chain.base]
-    bound = {device for base in bases for device in base.devices}
-    # A reverse path check, and a redirection to the interface's own address, differ by device.
-    differs = "fib saddr . iif oif" in machine.asked or any(
-        isinstance(step, Translate) and step.kind == "redirect" for _, step in steps(ruleset)
-    )
-    groups: dict[object, list[str]] = {}
-    for device in machine.host.devices:
-        key = (
-            tuple(one.has(device) for one in names),
-            device in machine.host.localnet,
-            paths.martians(device),
-            device if differs or device in bound else "",
-        )
-        groups.setdefault(key, []).append(device)
-    return [tuple(group) for group in groups.values()]
-
-
-class _Journey(NamedTuple):
-    walk: IndexedWalk
-    endings: list[Ending]
-
-
-class _Making:
-    """What the areas of one matrix have in common."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.paths = IndexedPaths(machine.ruleset, machine.host, machine.sources)
-        self.saddr = Spread(machine.sources)
-        self.told = _Told()
-        targets = {low for low, _ in target_ports(machine.ruleset)}
-        self._breaks = sorted({LAST + 1} | targets | {low + 1 for low in targets})
-
-    def areas(self, devices: tuple[str, ...], address: int, protocol: Protocol) -> Iterator[Area]:
-        """Yield the ports that fare alike together, the lowest port first."""
-        ports: dict[tuple[Fate, ...], list[Range]] = {}
-        port = 0
-        while port <= LAST:
-            journeys = [
-                self._follow(devices[0], address, protocol, port, sport)
-                for sport in self.machine.sports
-            ]
-            end = min(self._next(port), *(journey.walk.span[1] for journey in journeys))
-            spans = ports.setdefault(self._fates(port, journeys), [])
-            if spans and spans[-1][1] == port - 1:
-                spans[-1] = (spans[-1][0], end)
-            else:
-                spans.append((port, end))
-            port = end + 1
-        for fates, spans in ports.items():
-            yield Area(devices, address, protocol, tuple(spans), fates)
-
-    def _next(self, port: int) -> int:
-        """Return the last port before one that packets are translated to, which stands alone."""
-        return self._breaks[bisect_right(self._breaks, port)] - 1
-
-    def _follow(
-        self, device: str, address: int, protocol: Protocol, port: int, sport: int
-    ) -> _Journey:
-        first = packet(
-            self.machine.host,
-            self.machine.sources,
-            device=device,
-            protocol=NUMBERS[protocol],
-            daddr=address,
-            dport=port,
-            sport=sport,
-            saddr=self.saddr,
-            tcp_flags=SYN if protocol == Protocol.TCP else None,
-        )
-        walk = self.paths.walk()
-        return _Journey(walk, follow(self.paths, walk, first))
-
-    def _fates(self, port: int, journeys: list[_Journey]) -> tuple[Fate, ...]:
-        """Divide all sources by what happens to them; several packets are joined."""
-        yes = perhaps = refused = dropped = 0
-        ends: dict[End, int] = {}
-        for journey in journeys:
-            reached = denied = 0
-            for ending in journey.endings:
-                if ending.kind == Kind.ACCEPT:
-                    reached |= ending.live
-                    # A port that no translation changed stands for all that fare alike.
-                    changed = None if ending.port == port else ending.port
-                    end = End(ending.address, changed, ending.device)
-                    ends[end] = ends.get(end, 0) | ending.live
-                else:
-                    denied |= ending.live
-                    if ending.kind == Kind.REJECT:
-                        refused |= ending.live
-                    else:
-                        dropped |= ending.live
-            yes |= reached & ~denied
-            perhaps |= reached & denied
-        perhaps &= ~yes
-        no = self.machine.sources.all & ~yes & ~perhaps
-        parts = (
-            (Answer.YES, yes),
-            (Answer.PERHAPS, perhaps),
-            (Answer.REFUSED, no & refused & ~dropped),
-            (Answer.NO, no & ~(refused & ~dropped)),
-        )
-        return tuple(
-            Fate(
-                answer,
-                part,
-                where,
-                self._doubts(journeys, part) if answer == Answer.PERHAPS else (),
-                self.told.by([journey.walk.shares for journey in journeys], part),
+def matrix(site: Site) -> Matrix:
+    """Say what every class of sources can reach."""
+    rules = _Rules(LettingIn(site.ruleset))
+    found: dict[_Class, list[str]] = {}
+    for machine in site.machines.values():
+        known = areas(machine)
+        for devices, group in groupby(known.areas, key=lambda area: area.devices):
+            members = _Members(machine, known, list(group), rules)
+            for bits, reached in members.reached():
+                prefixes, words = sources(machine, devices[0], bits, site.named)
+                one = _Class(machine.family, prefixes, words, reached)
+                found.setdefault(one, []).extend(devices)
+    hosts = site.hosts.values()
+    devices_of_all = dict.fromkeys(name for host in hosts for name in host.devices)
+    order = {name: at for at, name in enumerate(devices_of_all)}
+    classes: list[SourceClass] = []
+    reach: list[Opening] = []
+    for number, (one, interfaces) in enumerate(found.items(), 1):
+        name = f"S{number}"
+        classes.append(
+            SourceClass(
+                name=name,
+                interfaces=tuple(sorted(interfaces, key=order.__getitem__)),
+                family=one.family,
+                networks=one.networks,
+                words=one.words,
             )
-            for answer, bits in parts
-            if bits
-            for where, part in _by_end(ends, bits)
+        )
+        reach += (_opening(name, each) for each in one.reached)
+    return Matrix(
+        classes=tuple(classes), reach=tuple(reach), rules=tuple(rules.told), gaps=site.gaps
+    )
+
+
+def _order(one: _Reached) -> tuple[object, ...]:
+    """Put what is open before what perhaps is or hangs on the source port, low ports first."""
+    way = one.way
+    first = int(one.ports.partition(",")[0].partition("-")[0])
+    return way.protocol, way.source_ports or "", way.answer == Answer.PERHAPS, first, one.ports
+
+
+def _opening(name: str, one: _Reached) -> Opening:
+    return Opening(source=name, ports=one.ports, to=one.to, **one.way._asdict())
+
+
+class _Rules:
+    """The rules that decide something, each under a name."""
+
+    def __init__(self, letting_in: LettingIn) -> None:
+        self.told: list[RuleOfMatrix] = []
+        self.letting_in = letting_in
+        self._names: dict[tuple[object, ...], str] = {}
+
+    def name(self, place: Place) -> str:
+        key = *place[:3], id(place.rule)
+        if key not in self._names:
+            self._names[key] = f"R{len(self.told) + 1}"
+            known = asdict(deciding(Decision(place, Kind.ACCEPT, 0)))
+            self.told.append(RuleOfMatrix(name=self._names[key], **known))
+        return self._names[key]
+
+
+class _Members:
+    """Sources that come by some devices, sorted into classes."""
+
+    def __init__(self, machine: Machine, known: Areas, group: list[Area], rules: _Rules) -> None:
+        self._machine = machine
+        self._known = known
+        self._group = group
+        self._rules = rules
+        self._told: dict[tuple[int, ...], tuple[str, ...]] = {}
+        self._inside: dict[int, tuple[int, ...]] = {}
+        self._alike: dict[tuple[int, ...], tuple[str, ...]] = {}
+        sets = [fate.sources for area in group for fate in area.fates]
+        reaching = 0
+        for bits in sets:
+            reaching |= bits
+        parts = partition(sets, known.sources)
+        self._classes = sorted((one for one in parts if one & reaching), key=lambda one: one & -one)
+        self._class_of: dict[int, int] = {
+            bit: number for number, bits in enumerate(self._classes) for bit in numbers(bits)
+        }
+
+    def reached(self) -> Iterable[tuple[int, tuple[_Reached, ...]]]:
+        """Yield each class with what it reaches."""
+        found: list[dict[_Way, dict[int, list[Range]]]] = [{} for _ in self._classes]
+        for area in self._group:
+            for fate in area.fates:
+                self._add(found, area, fate)
+        for bits, ways in zip(self._classes, found, strict=True):
+            reached = (one for way, ports in ways.items() for one in self._joined(way, ports))
+            yield bits, tuple(sorted(reached, key=_order))
+
+    def _add(self, found: list[dict[_Way, dict[int, list[Range]]]], area: Area, fate: Fate) -> None:
+        """Add what a fate means to each class in it."""
+        rules: dict[int, list[int]] = {}
+        for rule, bits in fate.decided_by:
+            for number in self._in(bits & fate.sources):
+                rules.setdefault(number, []).append(rule)
+        delivered = self._delivered(area, fate.ends)
+        doubts: dict[int, list[str]] = {}
+        for name, bits in fate.doubts:
+            for number in self._in(bits):
+                doubts.setdefault(number, []).append(name)
+        for number in self._in(fate.sources):
+            way = _Way(
+                area.protocol,
+                fate.answer,
+                fate.source_ports,
+                delivered,
+                tuple(doubts.get(number, ())),
+                self._names(tuple(rules.get(number, ()))),
+            )
+            ports = found[number].setdefault(way, {})
+            ports.setdefault(area.address, []).extend(area.ports)
+
+    def _in(self, bits: int) -> tuple[int, ...]:
+        """Return the classes that have any of some sources."""
+        if bits not in self._inside:
+            which = {self._class_of.get(bit, -1) for bit in numbers(bits)}
+            self._inside[bits] = tuple(sorted(which - {-1}))
+        return self._inside[bits]
+
+    def _names(self, places: tuple[int, ...]) -> tuple[str, ...]:
+        if places not in self._told:
+            accepts = ((place, place) for place in (self._known.places[one] for one in places))
+            letting_in = self._rules.letting_in.those(accepts)
+            self._told[places] = tuple(map(self._rules.name, letting_in))
+        return self._told[places]
+
+    def _delivered(self, area: Area, ends: Iterable[End]) -> tuple[str, ...]:
+        """Write where packets end, unless it is where they were sent to."""
+        return tuple(
+            dict.fromkeys(
+                text
+                for end in ends
+                if (end.address, end.port, end.device) != (area.address, None, None)
+                for text in (self._end(end),)
+            )
         )
 
-    @staticmethod
-    def _doubts(journeys: list[_Journey], bits: int) -> tuple[str, ...]:
-        doubts = (item for journey in journeys for item in journey.walk.doubts.items())
-        return tuple(sorted({name for name, live in doubts if live & bits}))
+    def _end(self, end: End) -> str:
+        family = self._machine.family
+        host = written(end.address, family)
+        if end.port is not None:
+            host = f"[{host}]:{end.port}" if family == Family.IPV6 else f"{host}:{end.port}"
+        return f"{host} by {end.device}" if end.device else host
 
+    def _joined(self, way: _Way, ports: dict[int, list[Range]]) -> Iterable[_Reached]:
+        """Join addresses of the machine at which the same ports are reached."""
+        addresses: dict[str, list[int]] = {}
+        for address, ranges in ports.items():
+            addresses.setdefault(spans(ranges), []).append(address)
+        for text, some in addresses.items():
+            yield _Reached(way, text, self._addresses(tuple(some)))
 
-def _by_end(ends: dict[End, int], bits: int) -> list[tuple[tuple[End, ...], int]]:
-    """Divide sources by where their packets may end."""
-    parts: list[tuple[tuple[End, ...], int]] = [((), bits)]
-    for end, live in ends.items():
-        split = []
-        for where, part in parts:
-            if part & live:
-                split.append(((*where, end), part & live))
-            if part & ~live:
-                split.append((where, part & ~live))
-        parts = split
-    return parts
-
-
-class _Told:
-    """Numbers the places that decide, and tells them for an effect and its sources just once."""
-
-    def __init__(self) -> None:
-        self.places: list[Place] = []
-        self._numbers: dict[tuple[str, str, str, int], int] = {}
-        self._told: dict[tuple[int, int], tuple[Effect, tuple[int, ...]]] = {}
-
-    def by(self, walks: Iterable[Iterable[Decision | Share]], bits: int) -> tuple[int, ...]:
-        """Return the numbers of the places that decided about some sources, in order."""
-        numbers = (number for shares in walks for number in self._by(shares, bits))
-        return tuple(dict.fromkeys(numbers))
-
-    def _by(self, shares: Iterable[Decision | Share], bits: int) -> Iterator[int]:
-        for one in shares:
-            left = bits & one.live
-            if not left:
-                continue
-            if isinstance(one, Decision):
-                yield self._number(one.place)
-                continue
-            effect = one.effect
-            left &= effect.touched
-            if not left:
-                continue
-            key = (id(effect), left)
-            if key not in self._told:
-                self._told[key] = (effect, tuple(self._by(effect.decisions, left)))
-            yield from self._told[key][1]
-
-    def _number(self, place: Place) -> int:
-        # The ruleset holds its rules as long as the matrix is made, so their ids stay theirs.
-        key = (place.family, place.table, place.chain, id(place.rule))
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self.places)
-            self.places.append(place)
-        return number
+    def _addresses(self, some: tuple[int, ...]) -> tuple[str, ...]:
+        """Write the addresses that these stand for; none where they are all."""
+        if len(some) == len(self._machine.addresses):
+            return ()
+        if some not in self._alike:
+            self._alike[some] = alike(self._machine, some)
+        return self._alike[some]

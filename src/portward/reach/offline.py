@@ -60,6 +60,8 @@ def host(data: bytes, where: str) -> Snapshot:
         parts = msgspec.json.decode(data, type=_Parts)
         interfaces = tuple(_interface(one, parts.routes) for one in parts.interfaces)
         names = {one.name for one in interfaces}
+        if names <= {LOOPBACK}:
+            raise ValueError("it names no interface that packets come by")  # noqa: TRY301
         routes = tuple(route for one in parts.routes for route in _routes(one, names))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise UsageError(
@@ -139,6 +141,29 @@ def is_snapshot(data: bytes) -> bool:
     return b'"nftables"' not in data[:256] and data.lstrip().startswith(b"{")
 
 
+_NFT_WORDS = {
+    "table",
+    "flush",
+    "define",
+    "redefine",
+    "include",
+    "add",
+    "create",
+    "insert",
+    "delete",
+}
+"""With which a line of nft's own text begins outside of any table (nft(8))."""
+
+
+def is_nft_text(data: bytes) -> bool:
+    """Say whether a file is a ruleset as nft prints it for people, or as a person writes it."""
+    for line in data.splitlines():
+        words = line.split(b"#")[0].split()
+        if words:
+            return words[0].decode(errors="replace") in _NFT_WORDS
+    return False
+
+
 def ruleset(files: Iterable[tuple[str, bytes]]) -> Ruleset:
     """Join rulesets of several files, each with its name; UsageError says what is malformed.
 
@@ -150,6 +175,14 @@ def ruleset(files: Iterable[tuple[str, bytes]]) -> Ruleset:
     for where, data in files:
         text = data.decode(errors="surrogateescape")
         begin = text.lstrip()
+        if not begin:
+            raise UsageError(
+                "is empty, as where a listing failed",
+                where=where,
+                mend='no rules at all are: {"nftables": []}',
+            )
+        if begin.startswith("{") and is_snapshot(data) and '"schema"' in begin[:256]:
+            raise UsageError("is a snapshot and no ruleset", where=where, mend="use --snapshot")
         if begin.startswith("{"):
             listed += nft_json.read(text, where).tables
         elif any(line.startswith("*") for line in begin.splitlines()):
@@ -158,7 +191,7 @@ def ruleset(files: Iterable[tuple[str, bytes]]) -> Ruleset:
                     raise UsageError(f"has table {table.name} a second time", where=where)
         else:
             raise UsageError(
-                "is neither JSON of nft nor output of iptables-save",
+                "is no ruleset of nft or iptables-save",
                 where=where,
                 mend="nft -j list ruleset, iptables-save and ip6tables-save write what is read",
             )

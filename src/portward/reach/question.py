@@ -7,9 +7,9 @@ from typing import NamedTuple
 from portward.model.net import MAX_PORT, Family, Protocol, is_loopback, is_wildcard
 from portward.model.reaching import Answer, Deciding, Entrance, PortReach
 from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine, fates, is_accepted, networks
-from portward.reach.cuts import cuts
+from portward.reach.letting_in import LettingIn
 from portward.reach.path import Ending, Journey, Paths, packet
-from portward.reach.ruleset import IPV4_BITS, Kind, Place, Translate
+from portward.reach.ruleset import IPV4_BITS, Kind
 from portward.reach.site import Site
 from portward.reach.walk import Decision
 from portward.reach.wording import deciding
@@ -118,30 +118,8 @@ def _sent(
                 tcp_flags=SYN if protocol == Protocol.TCP else None,
             )
             journey = paths.follow(first)
-            reached, denied = fates(journey, is_accepted)
+            reached, denied = fates(journey.endings, is_accepted)
             yield _Sent(address, sport, reached & ~denied, reached & denied, journey)
-
-
-def by_source_port(
-    machine: Machine, paths: Paths, device: str, protocol: Protocol, number: int
-) -> Iterator[tuple[str | None, int, int]]:
-    """Yield who gets through, for certain and perhaps.
-
-    First from any source port (None), then who else from certain ones.
-    """
-    found: dict[int, tuple[int, int]] = {}
-    for one in _sent(machine, paths, device, protocol, number, machine.addresses):
-        yes, perhaps = found.get(one.sport, (0, 0))
-        found[one.sport] = yes | one.yes, perhaps | one.perhaps
-    yes, perhaps = found.pop(_ordinary(machine.sports), (0, 0))
-    yield None, yes, perhaps & ~yes
-    special: dict[tuple[int, int], set[int]] = {}
-    for sport, (more, maybe) in found.items():
-        others = more & ~yes, maybe & ~(more | yes | perhaps)
-        if any(others):
-            special.setdefault(others, set()).add(sport)
-    for (more, maybe), sports in special.items():
-        yield _spans(machine.sports, sports), more, maybe
 
 
 def _ordinary(sports: list[int]) -> int:
@@ -222,28 +200,18 @@ def _entrance(site: Site, machine: Machine, device: str, number: int, group: _Gr
         networks=prefixes,
         words=words,
         source_ports=group.sports,
-        to=_alike(machine, group.addresses),
+        to=alike(machine, group.addresses),
         delivered=tuple(delivered),
         doubts=tuple(doubts) if group.answer == Answer.PERHAPS else (),
         decided_by=tuple(rules),
     )
 
 
-def _alike(machine: Machine, representatives: tuple[int, ...]) -> tuple[str, ...]:
+def alike(machine: Machine, representatives: tuple[int, ...]) -> tuple[str, ...]:
     """Return all addresses of the machine that fare as their representatives do."""
     if not representatives:
         return ()
-    told_apart = cuts(machine.ruleset, "daddr") | cuts(machine.ruleset, "original daddr")
-
-    def kind(address: int) -> tuple[bool, ...]:
-        return tuple(low <= address <= high for low, high in sorted(told_apart))
-
-    kinds = {kind(address) for address in representatives}
-    return tuple(
-        text
-        for address in machine.host.own
-        if not is_loopback(text := written(address, machine.family)) and kind(address) in kinds
-    )
+    return tuple(written(address, machine.family) for address in machine.alike(representatives))
 
 
 def sources(
@@ -267,48 +235,10 @@ def sources(
 
 def let_in(machine: Machine, journey: Journey, bits: int) -> list[Decision]:
     """Return the rules that let sources in, those for most of them first; else the policies."""
-    kinds = _types(machine)
-    accepts = [
-        one
-        for one in journey.walk.decisions
-        if one.kind == Kind.ACCEPT and one.live & bits and _lets_in(one.place, kinds)
-    ]
-    rules = [one for one in accepts if one.place.rule is not None]
-    rules.sort(key=lambda one: -_size(machine, one.live & bits))
-    filtering = {(base.family, base.table, base.chain) for base in kinds if base.hook in _FILTERS}
-    return rules or [
-        one for one in accepts if (one.place.family, one.place.table, one.place.chain) in filtering
-    ]
-
-
-class _Hook(NamedTuple):
-    """A base chain and what it is for."""
-
-    family: str
-    table: str
-    chain: str
-    type: str
-    hook: str
-
-
-_FILTERS = frozenset({"input", "forward"})
-
-
-def _types(machine: Machine) -> list[_Hook]:
-    return [
-        _Hook(table.family, table.name, chain.name, chain.base.type, chain.base.hook)
-        for table in machine.ruleset.tables
-        for chain in table.chains
-        if chain.base is not None
-    ]
-
-
-def _lets_in(place: Place, hooks: list[_Hook]) -> bool:
-    """Say whether an accept there matters: in a table that only translates, translations do."""
-    types = {one.type for one in hooks if (one.family, one.table) == (place.family, place.table)}
-    if types != {"nat"}:
-        return True
-    return place.rule is not None and any(isinstance(step, Translate) for step in place.rule.steps)
+    accepts = [one for one in journey.walk.decisions if one.kind == Kind.ACCEPT and one.live & bits]
+    accepts.sort(key=lambda one: -_size(machine, one.live & bits))
+    counting = LettingIn(machine.ruleset)
+    return counting.those((one.place, one) for one in accepts)
 
 
 def destination(ending: Ending, family: Family, address: int, number: int) -> Iterator[str]:

@@ -260,9 +260,12 @@ _PASSED_ON = frozenset({"forward", "postrouting"})
 
 def _address(text: str, what: str) -> IPv4Address | IPv6Address:
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         raise UsageError(f'"{text}" is no {what} address', mend="such as 203.0.113.7") from None
+    # As programs write an IPv4 address in their logs that listen on IPv6.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
 
 
 def _device(site: Site, machine: Host, question: Question, source: int) -> str:
@@ -296,7 +299,10 @@ def _destination(
     if question.destination is not None:
         named = _address(question.destination, "destination")
         if named.max_prefixlen != bits:
-            raise UsageError(f"{question.source} cannot send to {question.destination}")
+            raise UsageError(
+                f"{question.source} cannot send to {question.destination}",
+                mend="name two addresses of the same family",
+            )
         return int(named)
     if listens and not any(map(is_wildcard, listens)):
         bound = [

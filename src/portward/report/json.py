@@ -2,6 +2,7 @@
 
 import re
 from json import dumps
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
-DOCUMENTS = {"status": status_view.StatusView, "audit": audit_view.AuditView}
 _BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 
@@ -41,22 +41,22 @@ def explain(explanation: "Explanation", _look: Look) -> str:
 
 def reach(answer: "PortReach", _look: Look) -> str:
     """Write who can reach a port."""
-    return _answer("portward-reach/1", answer)
+    return _write(_reach_views().port(answer))
 
 
 def trace(answer: "PacketReach", _look: Look) -> str:
     """Write what happens to a packet."""
-    return _answer("portward-reach-packet/1", answer)
+    return _write(_reach_views().packet(answer))
 
 
 def matrix(matrix: "Matrix", _look: Look) -> str:
     """Write what every class of sources can reach."""
-    return _answer("portward-reach-matrix/1", matrix)
+    return _write(_reach_views().matrix(matrix))
 
 
 def difference(difference: "Difference", _look: Look) -> str:
     """Write what opens and what closes."""
-    return _answer("portward-reach-difference/1", difference)
+    return _write(_reach_views().difference(difference))
 
 
 def plan(plan: "Plan", _look: Look) -> str:
@@ -78,22 +78,54 @@ def history(history: "History", _look: Look) -> str:
 
 def line(answer: "PacketReach") -> str:
     """Write what happens to one packet of a batch, as one line."""
-    return _clean(msgspec.json.encode(answer).decode()) + "\n"
+    return _clean(msgspec.json.encode(_reach_views().packet(answer)).decode()) + "\n"
 
 
-def _answer(name: str, answer: msgspec.Struct) -> str:
-    return _write({"schema": name, **msgspec.structs.asdict(answer)})
+def _reach_views() -> ModuleType:
+    """Import what status and audit do not need."""
+    from portward.report.views import reach as views  # noqa: PLC0415 - see above
+
+    return views
+
+
+def documents() -> dict[str, type[msgspec.Struct]]:
+    """Return the documents that have a schema, by name, with their types."""
+    views = _reach_views()
+    return {
+        "status": status_view.StatusView,
+        "audit": audit_view.AuditView,
+        "reach": views.PortReachView,
+        "reach-packet": views.PacketView,
+        "reach-matrix": views.MatrixView,
+        "reach-difference": views.DifferenceView,
+    }
+
+
+_COMMANDS = {
+    "reach": "reach PORT",
+    "reach-packet": "reach PORT --from ADDRESS",
+    "reach-matrix": "reach --matrix",
+    "reach-difference": "reach --diff OLD NEW",
+}
+"""What writes a document, where it is not its name."""
+
+
+def command(document: str) -> str:
+    """Return the command that writes a document."""
+    return f"portward {_COMMANDS.get(document, document)}"
 
 
 def schema(document: str) -> dict[str, Any]:
-    """Return the JSON Schema of a document: "status" or "audit"."""
-    root = DOCUMENTS[document]
-    # The holders of a socket are named: the type of that field does not tell msgspec of them.
-    types = (root, listener_view.ProcessView, listener_view.KernelView, UnknownFact)
+    """Return the JSON Schema of a document, by its name in documents()."""
+    root = documents()[document]
+    types = [root]
+    if document in {"status", "audit"}:
+        # The holders of a socket: the type of that field does not tell msgspec of them.
+        types += [listener_view.ProcessView, listener_view.KernelView, UnknownFact]
     _, parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"portward {document} --format json",
+        "title": f"{command(document)} --format json",
         "$ref": f"#/$defs/{root.__name__}",
         "$defs": parts,
     }

@@ -1,4 +1,4 @@
-"""Run a program of the system for what it prints: no shell, no input, its own language."""
+"""Run a program of the system for what it prints: no shell, its own language."""
 
 import os
 from collections.abc import Collection
@@ -13,11 +13,13 @@ class ToolError(Exception):
     """The tool is missing, failed or said too much; the text is a short clause."""
 
 
-def output(command: list[str], *, seconds: float, good: Collection[int] = (0,)) -> bytes:
+def output(
+    command: list[str], *, seconds: float, good: Collection[int] = (0,), stdin: int | None = None
+) -> bytes:
     """Return what a command writes to standard output; raise ToolError where it ends badly.
 
     The command starts with a tool's name or absolute path; good holds the exit statuses that
-    mean success.
+    mean success. It reads an open file, or nothing.
     """
     # Slow to import, and most surveys run no tool.
     import subprocess  # noqa: PLC0415
@@ -36,7 +38,7 @@ def output(command: list[str], *, seconds: float, good: Collection[int] = (0,)) 
     try:
         process = subprocess.Popen(  # noqa: S603 - a fixed tool with a list of arguments
             [program, *command[1:]],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={"LC_ALL": "C", "PATH": PATH, "HOME": "/"},

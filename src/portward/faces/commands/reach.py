@@ -53,7 +53,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="the output of nft -j list ruleset, iptables-save or ip6tables-save; may be repeated",
+        help="what nft -j list ruleset, iptables-save or ip6tables-save prints, "
+        "or a file for nft -f; may be repeated",
     )
     machine.add_argument(
         "--interfaces", type=Path, metavar="FILE", help="interfaces, addresses and routes, as JSON"
@@ -76,6 +77,8 @@ def run(arguments: argparse.Namespace) -> Exit:
             "ask one question: PORT, --matrix, --diff or --packets",
             mend='such as "portward reach 22/tcp"',
         )
+    if others:
+        _refuse_a_packet(arguments)
     if arguments.diff:
         return _difference(arguments)
     site = flow.site(_snapshot(arguments), tuple(arguments.ruleset), arguments.policy)
@@ -84,6 +87,19 @@ def run(arguments: argparse.Namespace) -> Exit:
     if arguments.packets:
         return _packets(arguments, site)
     return _packet(arguments, site) if arguments.source else _port(arguments, site)
+
+
+def _refuse_a_packet(arguments: argparse.Namespace) -> None:
+    """Refuse what describes one packet where another question is asked."""
+    packet = {
+        "--from": arguments.source,
+        "--via": arguments.via,
+        "--to": arguments.to,
+        "--source-port": arguments.source_port,
+    }
+    for option, value in packet.items():
+        if value is not None:
+            raise UsageError(f"{option} describes one packet", mend="name its PORT instead")
 
 
 def _snapshot(arguments: argparse.Namespace) -> Snapshot:
@@ -117,7 +133,7 @@ def _packet(arguments: argparse.Namespace, site: "Site") -> Exit:
     asked = flow.port_named(arguments.port)
     sport = EPHEMERAL if arguments.source_port is None else arguments.source_port
     if not 0 <= sport <= MAX_PORT:
-        raise UsageError(f"--source-port {sport} is no port")
+        raise UsageError(f"--source-port {sport} is no port", mend=f"0 to {MAX_PORT}")
     answer = follow(
         site,
         Question(asked.protocol, asked.first, arguments.source, arguments.via, arguments.to, sport),
@@ -135,15 +151,20 @@ def _packets(arguments: argparse.Namespace, site: "Site") -> Exit:
     where = str(arguments.packets)
     try:
         with sys.stdin.buffer if where == "-" else arguments.packets.open("rb") as lines:
-            for question in questions(lines, where):
-                sys.stdout.write(line(follow(site, question)))
+            for number, question in questions(lines, where):
+                try:
+                    answer = follow(site, question)
+                except UsageError as error:
+                    place = f"{where}:{number}"
+                    raise UsageError(error.what, where=place, mend=error.mend) from None
+                sys.stdout.write(line(answer))
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=where) from None
     return Exit.NOTHING_WRONG
 
 
 def _matrix(arguments: argparse.Namespace, site: "Site") -> Exit:
-    from portward.reach.openings import matrix  # noqa: PLC0415 - reach is imported when it is used
+    from portward.reach.matrix import matrix  # noqa: PLC0415 - reach is imported when it is used
 
     shared.show(arguments, matrix(site))
     return Exit.COULD_NOT_TELL if site.gaps else Exit.NOTHING_WRONG
@@ -152,6 +173,8 @@ def _matrix(arguments: argparse.Namespace, site: "Site") -> Exit:
 def _difference(arguments: argparse.Namespace) -> Exit:
     from portward.reach.diff import difference  # noqa: PLC0415 - reach is imported when it is used
 
+    if arguments.ruleset:
+        raise UsageError("--diff names both rulesets itself", mend="leave out --ruleset")
     old, new = (_side(arguments, word) for word in arguments.diff)
     found = difference(old, new, tuple(arguments.diff))
     shared.show(arguments, found)
