@@ -1,7 +1,6 @@
 """portward's own nft table; no other is ever touched."""
 
 import time
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -9,7 +8,6 @@ from portward.apply.tools import attempt, run
 from portward.model.plan import TABLE, LoadTable
 
 _NAME = ("inet", TABLE)
-_TRACKED = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 _EMPTY = f"table inet {TABLE} {{ }}\ndelete table inet {TABLE}\n"
 _WATCHING = f"""\
 table inet {TABLE} {{
@@ -40,10 +38,11 @@ def save(_step: LoadTable) -> Saved:
 def do(step: LoadTable, saved: Saved) -> None:
     """Load the table in one transaction.
 
-    Connections that are older than connection tracking itself would be strangers to the rules.
-    So where nothing is tracked yet, the kernel is first left to see the traffic go by.
+    Connections that the kernel has not followed would be strangers to the rules. So where the
+    table is new, the kernel is first left to see the traffic go by. That there are entries of
+    connection tracking says nothing: they outlive the rules that had it followed, by days.
     """
-    if step.rules and not saved.text and not _is_tracking():
+    if step.rules and not saved.text:
         run("nft", "-f", "-", stdin=_EMPTY + _WATCHING)
         time.sleep(_WATCHED_SECONDS)
     run("nft", "-f", "-", stdin=step.rules or _EMPTY)
@@ -64,11 +63,3 @@ def holds(step: LoadTable) -> str | None:
 def _listed() -> str:
     found = attempt("nft", "--stateless", "list", "table", *_NAME)
     return found.stdout if found.returncode == 0 else ""
-
-
-def _is_tracking() -> bool:
-    """Say whether rules of anybody have the kernel track connections."""
-    try:
-        return int(_TRACKED.read_text(encoding="ascii")) > 0
-    except (OSError, ValueError):
-        return False
