@@ -1,5 +1,6 @@
 """TOML read strictly: each mistake with its line and key."""
 
+import tomllib
 from datetime import date
 
 import pytest
@@ -69,6 +70,25 @@ key = 6
 )
 def test_line_of_every_key(path: tuple[str | int, ...], line: int) -> None:
     assert Document(TEXT, "x.toml", KnowledgeError).line(path) == line
+
+
+def test_a_long_list_is_not_read_anew_for_each_of_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "list = [\n" + '  "10.0.0.0/8",\n' * 1_000 + "]\n" + "[[many]]\nkey = 1\n" * 100
+    document = Document(text, "x.toml", KnowledgeError)
+    read: list[int] = []
+    loads = tomllib.loads
+
+    def counted(text: str) -> object:
+        read.append(text.count("\n"))
+        return loads(text)
+
+    monkeypatch.setattr("tomllib.loads", counted)
+    assert [document.line(("many", index)) for index in range(100)] == [
+        1_003 + 2 * index for index in range(100)
+    ]
+    assert sum(read) < 5 * text.count("\n")
 
 
 @pytest.mark.parametrize(

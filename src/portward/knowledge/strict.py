@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -62,11 +63,14 @@ class Document:
 
     def line(self, path: Path) -> int:
         """Say on which line path is set, or else the nearest thing around it."""
-        lines = dict(reversed(list(_lines(self.text))))
         for end in range(len(path), 0, -1):
-            if path[:end] in lines:
-                return lines[path[:end]]
+            if path[:end] in self._lines:
+                return self._lines[path[:end]]
         return 1
+
+    @cached_property
+    def _lines(self) -> dict[Path, int]:
+        return dict(reversed(list(_lines(self.text))))
 
     def decode(self, kind: type[T], words: Iterable[str] = (), path: Path = ()) -> T:
         """Return the value at path as kind; words are all that the kind knows, for the mend."""
@@ -110,6 +114,10 @@ class Document:
         return self.error(f"not TOML: {what}", where=f"{self.where}:{line}")
 
 
+_CLOSING = ("]", "}", '"""', "'''")
+"""How a value ends that has several lines (TOML 1.0; inline tables as of 1.1)."""
+
+
 def spell(path: Path) -> str:
     """Write a path as a person reads it: ``allow[0].from``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
@@ -124,17 +132,21 @@ def _type_names(part: str) -> str:
 def _statements(text: str) -> Iterator[tuple[int, dict[str, Any], str]]:
     """Yield line number, value and text of every statement of a valid TOML text.
 
-    A statement ends with a line; the first lines that can be read alone are one statement.
+    A statement ends with a line; the first lines that can be read alone are one statement. Where
+    it has several, the last one closes something, so a long list is not read anew for each line.
     """
-    start, chunk = 1, ""
+    start, lines = 1, list[str]()
     for number, line in enumerate(text.split("\n"), 1):
-        chunk += line + "\n"
+        lines.append(line + "\n")
+        if start < number and not any(end in line for end in _CLOSING):
+            continue
+        chunk = "".join(lines)
         try:
             value = tomllib.loads(chunk)
         except ValueError:
             continue
         yield start, value, chunk
-        start, chunk = number + 1, ""
+        start, lines = number + 1, []
 
 
 def _lines(text: str) -> Iterator[tuple[Path, int]]:
