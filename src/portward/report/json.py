@@ -131,6 +131,10 @@ def schema(document: str) -> dict[str, Any]:
     }
 
 
+def _answer(name: str, answer: msgspec.Struct) -> str:
+    return _write({"schema": name, **msgspec.structs.asdict(answer)})
+
+
 def _write(view: object) -> str:
     text = msgspec.json.format(msgspec.json.encode(view), indent=2).decode()
     return _clean(text) + "\n"
