@@ -196,3 +196,25 @@ def test_a_signal_takes_back_what_was_done(guest: Guest) -> None:
     )
     guest.run("bash", "-c", command, check=False, env=OFFLINE)
     assert unlike(state(guest), old) == []
+
+
+def test_a_socket_starts_though_its_service_runs_without_it(guest: Guest) -> None:
+    units = guest.tree / "etc/systemd/system"
+    (units / "lone.socket").write_text("[Socket]\nListenStream=4321\n")
+    (units / "lone.service").write_text("[Service]\nExecStart=/bin/sleep infinity\n")
+    try:
+        guest.run("systemctl", "daemon-reload")
+        guest.run("systemctl", "start", "lone.service")
+        refused = guest.run("systemctl", "start", "lone.socket", check=False)
+        assert refused.returncode == 1
+
+        names = "'lone.socket', 'lone.service'"
+        code = f"import sys; sys.path.insert(0, '{HOME}')\nfrom portward.apply import systemd\n"
+        guest.run(PYTHON, "-I", "-c", f"{code}systemd.start({names})", env=OFFLINE)
+
+        guest.run("systemctl", "is-active", "lone.socket", "lone.service")
+    finally:
+        guest.run("systemctl", "stop", "lone.socket", "lone.service")
+        (units / "lone.socket").unlink()
+        (units / "lone.service").unlink()
+        guest.run("systemctl", "daemon-reload")

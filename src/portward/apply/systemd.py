@@ -15,10 +15,24 @@ def systemctl(*words: str) -> str:
 
 
 def start(*units: str) -> None:
-    """Start units together; while the machine boots, without waiting for the boot itself."""
-    if units:
-        waiting = ("--no-block",) if is_booting() else ()
-        systemctl("start", *waiting, *units)
+    """Start units together; while the machine boots, without waiting for the boot itself.
+
+    systemd refuses a socket whose service runs without it, so such a service stops first and
+    starts with its socket: after a boot between two steps the socket was still masked, say.
+    """
+    if not units:
+        return
+    ahead = [
+        service
+        for socket in units
+        if socket.endswith(".socket") and not is_running(socket)
+        for service in _property(socket, "Triggers").split()
+        if is_running(service)
+    ]
+    if ahead:
+        systemctl("stop", "--", *ahead)
+    waiting = ("--no-block",) if is_booting() else ()
+    systemctl("start", *waiting, "--", *dict.fromkeys((*units, *ahead)))
 
 
 def is_booting() -> bool:
@@ -35,3 +49,7 @@ def facts(unit: str) -> dict[str, str]:
 def is_running(unit: str) -> bool:
     """Say whether a unit is active, or about to be."""
     return facts(unit).get("ActiveState") in RUNNING
+
+
+def _property(unit: str, name: str) -> str:
+    return systemctl("show", "--value", f"--property={name}", "--", unit).strip()
