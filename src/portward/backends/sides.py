@@ -11,7 +11,7 @@ from portward.policy.resolve import EVERY_ROLE
 
 _TUNNELS = "vpn-gateway"
 _HOSTS = frozenset({"container-host", "hypervisor", "kubernetes-node"})
-"""Roles that forward for containers and virtual machines of this host. A gateway of tunnels forwards
+"""Roles that forward for containers and virtual machines here. A gateway of tunnels forwards
 for those, and any other role that forwards, an administrator's own as well, is a router's."""
 
 ENGINES = (
