@@ -4,7 +4,7 @@ A policy may name a hundred thousand networks, so addresses are plain numbers he
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import NamedTuple
 
 Range = tuple[int, int]
@@ -59,7 +59,10 @@ def _joined(ranges: list[Range]) -> tuple[Range, ...]:
 
 def written(number: int, version: int) -> str:
     """Write an address as nft does."""
-    return str(IPv4Address(number) if version == 4 else IPv6Address(number))  # noqa: PLR2004 - as above
+    if version == 4:  # noqa: PLR2004 - as above
+        # Three times as fast as ipaddress, of which a hundred thousand are a third of a second.
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return str(IPv6Address(number))
 
 
 def length(first: int, last: int, version: int) -> int | None:

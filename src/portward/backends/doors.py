@@ -96,7 +96,6 @@ class Names:
                     f"{name}_v{version}",
                     f"ipv{version}_addr",
                     tuple(map(Element, nft.addresses(group.addresses.of(version), version))),
-                    auto_merge=True,
                 )
                 for group, name in self._groups.items()
                 for version in HEADERS

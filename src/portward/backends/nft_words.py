@@ -57,8 +57,6 @@ class Set(NamedTuple):
     type: str
     elements: tuple[Element, ...] = ()
     flags: tuple[str, ...] = ("interval",)
-    auto_merge: bool = False
-    """Elements that overlap or touch become one."""
     size: int = 0
     timeout: int = 0
     """In seconds; 0: none."""
@@ -309,8 +307,6 @@ def _set_text(of: Set) -> str:
         lines.append(f"\tsize {of.size}")
     if of.flags:
         lines.append(f"\tflags {', '.join(of.flags)}")
-    if of.auto_merge:
-        lines.append("\tauto-merge")
     if of.timeout:
         lines.append(f"\ttimeout {of.timeout}s")
     if of.elements:
@@ -355,8 +351,6 @@ def _set_item(of: Set, of_table: Json) -> Json:
     body = {**of_table, "name": of.name, "type": of.type, "flags": list(of.flags)}
     if of.is_map:
         body["map"] = "verdict"
-    if of.auto_merge:
-        body["auto-merge"] = True
     if of.size:
         body["size"] = of.size
     if of.timeout:
