@@ -48,10 +48,9 @@ class Opening(NamedTuple):
     last: int
     anyone: bool
     groups: tuple[Group, ...]
-    """Those that are named; also where anyone may come."""
+    """Where not anyone may."""
     origins: tuple[str, ...]
     """The lines of the policy, or the roles, that say so."""
-    services: frozenset[str]
 
 
 class _Allowed(NamedTuple):
@@ -61,14 +60,13 @@ class _Allowed(NamedTuple):
     group: Group | None
     """None: anyone."""
     origin: str
-    service: str | None
 
 
 def openings(allowances: Iterable[Allowance], day: date, groups: "Groups") -> tuple[Opening, ...]:
     """Return what is open to others than this host on a day."""
     return tuple(
         _openings(
-            _Allowed(ports, groups.of(one.sources), one.origin, one.service)
+            _Allowed(ports, groups.of(one.sources), one.origin)
             for one in allowances
             if not expired(one, day) and is_for_others(one)
             for ports in one.ports
@@ -80,9 +78,7 @@ def outgoings(allowed: Iterable[Outgoing], groups: "Groups") -> tuple[Opening, .
     """Return what may be sent, and where to."""
     return tuple(
         _openings(
-            _Allowed(ports, groups.of(one.to), one.origin, one.service)
-            for one in allowed
-            for ports in one.ports
+            _Allowed(ports, groups.of(one.to), one.origin) for one in allowed for ports in one.ports
         )
     )
 
@@ -153,5 +149,4 @@ def _disjoint(protocol: Protocol, allowed: list[_Allowed]) -> Iterator[Opening]:
                 anyone=any(one.group is None for one in running),
                 groups=tuple(dict.fromkeys(one.group for one in running if one.group)),
                 origins=tuple(dict.fromkeys(one.origin for one in running)),
-                services=frozenset(one.service for one in running if one.service),
             )

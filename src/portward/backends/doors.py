@@ -25,15 +25,7 @@ HEADERS = {4: "ip", 6: "ip6"}
 _MOST_LETTERS = 40
 """Letters of a network's own name that stay in the name of its set."""
 
-SSH = "ssh"
 DHCP_SERVER = 67
-_PER_SOURCE = 65_535
-"""How many sources the kernel remembers; beyond that the limit holds for nobody."""
-_REMEMBERED = 60
-_NEW_SSH, _BURST_SSH = 30, 30
-"""New connections a minute from one source: no person and no tool of administration needs more."""
-_HALF = "ffff:ffff:ffff:ffff::"
-"""Of an IPv6 address: what a site has, of which it may use any address (RFC 4291)."""
 
 
 class Doors(NamedTuple):
@@ -143,7 +135,7 @@ class _Maker:
     def __init__(self, names: Names, way: _Way) -> None:
         self._names = names
         self._way = way
-        self._chains: dict[tuple[bool, tuple[Group, ...]], Chain] = {}
+        self._chains: dict[tuple[Group, ...], Chain] = {}
 
     def doors(self, opened: tuple[Opening, ...]) -> Doors:
         maps: dict[Protocol, list[Element]] = {}
@@ -158,8 +150,6 @@ class _Maker:
                 maps.setdefault(one.protocol, []).append(element)
         named = {protocol: f"{protocol}_{self._way.table}" for protocol in maps}
         sets = [Set(named[of], "inet_service", tuple(held)) for of, held in maps.items()]
-        if any(anyone for anyone, _ in self._chains):
-            sets += [_meter(SSH, version) for version in HEADERS]
         chains = tuple(self._chains.values())
         return Doors(
             Parts(tuple(sets), chains),
@@ -173,15 +163,13 @@ class _Maker:
 
     def _verdict(self, one: Opening) -> Words:
         """Say what becomes of packets to an opening; a chain asks who where that matters."""
-        limited = self._way is _IN and one.protocol == Protocol.TCP and SSH in one.services
-        if one.anyone and not limited:
+        if one.anyone:
             return ACCEPT
-        key = (one.anyone, one.groups)
-        if key not in self._chains:
-            self._chains[key] = self._chain(*key)
-        return nft.jump(self._chains[key].name)
+        if one.groups not in self._chains:
+            self._chains[one.groups] = self._chain(one.groups)
+        return nft.jump(self._chains[one.groups].name)
 
-    def _chain(self, anyone: bool, groups: tuple[Group, ...]) -> Chain:  # noqa: FBT001 - the key's
+    def _chain(self, groups: tuple[Group, ...]) -> Chain:
         words = [self._names.of(group) for group in groups]
         rules = [
             Rule((nft.is_in(nft.field(header, self._way.address), f"{name}_v{version}"), ACCEPT))
@@ -189,33 +177,6 @@ class _Maker:
             for version, header in HEADERS.items()
             if group.addresses.of(version)
         ]
-        if anyone:
-            return Chain(self._names.chain("from_anyone_to_ssh"), (*rules, *_slowly()))
         plain = [name.removeprefix("net_") for name in words]
         wanted = "_or_".join(plain[:2]) if len(plain) <= 2 else "several"  # noqa: PLR2004 - readable
         return Chain(self._names.chain(f"{self._way.word}_{wanted}"), tuple(rules))
-
-
-def _slowly() -> tuple[Rule, ...]:
-    """Accept from everyone, but from none too many new connections in a minute.
-
-    Each source has a limit of its own, networks that the policy names have none, and a full set
-    limits nobody: so that no one is shut out by what others send.
-    """
-    whole = nft.field("ip", "saddr"), nft.masked(nft.field("ip6", "saddr"), _HALF)
-    limits = [
-        nft.over(f"{SSH}_v{version}", key, _NEW_SSH, "minute", _BURST_SSH)
-        for version, key in zip(HEADERS, whole, strict=True)
-    ]
-    return (*(Rule((limit, COUNTER, DROP), "too fast") for limit in limits), Rule((ACCEPT,)))
-
-
-def _meter(name: str, version: int) -> Set:
-    """Make the set that remembers how fast each source is."""
-    return Set(
-        f"{name}_v{version}",
-        f"ipv{version}_addr",
-        flags=("dynamic", "timeout"),
-        size=_PER_SOURCE,
-        timeout=_REMEMBERED,
-    )

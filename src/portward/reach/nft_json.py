@@ -156,8 +156,6 @@ def _base(chain: Json) -> Base | None:
 
 def _rule(rule: Json) -> Rule:
     steps: list[Step] = []
-    if _spares_the_first(rule.get("expr", ())):
-        steps.append(_NEVER)
     for statement in rule.get("expr", ()):
         kind, body = next(iter(statement.items()))
         try:
@@ -170,34 +168,6 @@ def _rule(rule: Json) -> Rule:
         handle=rule.get("handle"),
         comment=rule.get("comment", ""),
     )
-
-
-_NEVER = Test((Field("saddr"),), ())
-
-
-def _spares_the_first(statements: Json) -> bool:
-    """Say whether a rule does nothing but keep out those who are over a limit of their own.
-
-    The first packet of a source is not over it, and other sources take nothing away from it.
-    """
-    if not any(kind in one for one in statements for kind in ("drop", "reject")):
-        return False
-    for statement in statements:
-        update = statement.get("set")
-        if update is None:
-            continue
-        asked = update.get("stmt", ())
-        return bool(asked) and all(
-            (one.get("limit") or {}).get("inv") and _of_source(update["elem"]) for one in asked
-        )
-    return False
-
-
-def _of_source(key: Json) -> bool:
-    """Say whether a key is the source address, or a part of it."""
-    if "&" in key:
-        return _of_source(key["&"][0])
-    return bool(key.get("payload", {}).get("field") == "saddr")
 
 
 def _once(steps: list[Step]) -> Iterator[Step]:
