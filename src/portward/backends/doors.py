@@ -9,8 +9,6 @@ from portward.backends import nft_words as nft
 from portward.backends.allowed import Group, Opening
 from portward.backends.nft_words import (
     ACCEPT,
-    COUNTER,
-    DROP,
     Chain,
     Element,
     Parts,
