@@ -9,7 +9,7 @@ import pytest
 
 from guest.applying import Ssh, State, history, page, portward, scan, state
 from guest.conftest import SHOWCASE, crowded
-from guest.machine import Guest
+from guest.machine import STORE, Guest
 
 pytestmark = [pytest.mark.guest, pytest.mark.root]
 
@@ -20,6 +20,7 @@ ROLE = ("--role", "web-server")
 @pytest.fixture(scope="module")
 def guest() -> Iterator[Guest]:
     with crowded(*SHOWCASE) as guest:
+        portward(guest, "status")  # the first start makes what later ones use
         yield guest
 
 
@@ -29,7 +30,6 @@ def ssh(guest: Guest, tmp_path_factory: pytest.TempPathFactory) -> Ssh:
 
 
 def test_a_web_server_is_closed_kept_over_a_reboot_and_taken_back(guest: Guest, ssh: Ssh) -> None:
-    portward(guest, "status")  # the first start makes what later ones use
     before = state(guest)
     open_before = scan(guest.address)
     assert {22, 80, *CLOSED} <= {port for port, how in open_before.items() if how == "open"}
@@ -181,6 +181,37 @@ def test_a_published_port_that_the_policy_allows_stays_open_and_containers_reach
     refused = guest.run("docker", "exec", "shop", *fetch, check=False)
     assert "refused" in (refused.stdout + refused.stderr).lower()  # an answer came back
     ssh.portward("rollback", expect=0)
+
+
+def test_a_package_that_could_not_be_brought_back_is_not_removed(guest: Guest, ssh: Ssh) -> None:
+    before = state(guest)
+    words = ("apply", *ROLE, "--remove", "--yes")
+    refused = ssh.run("env", "PIP_NO_INDEX=1", "/root/portward/portward", *words)
+    assert refused.status == 2
+    assert "could not be fetched, so its removal could not be undone" in refused.stderr
+    assert "everything was taken back, the machine is as before" in refused.stderr
+    assert differences(before, state(guest)) == []
+
+
+def test_packages_that_nobody_needs_go_and_come_back_in_the_same_versions(
+    guest: Guest, ssh: Ssh
+) -> None:
+    for deb in (STORE / "debs").glob("*.deb"):
+        (guest.tree / "var/cache/apt/archives" / deb.name).write_bytes(deb.read_bytes())
+    before = state(guest)
+    asked = (*ROLE, "--remove")
+    made = json.loads(ssh.portward("plan", *asked, "--format", "json", expect=1))
+    removed = {one["subject"] for one in made["changes"] if one["subject"].startswith("package ")}
+    assert {"package snmpd", "package rpcbind"} <= removed
+    assert not any("openssh" in name or "nginx" in name for name in removed)
+    ssh.portward("apply", *asked, "--yes", "--confirm-within", "120", expect=0)
+    ssh.portward("confirm", expect=0)
+    selections = guest.run("dpkg", "--get-selections", "snmpd", "rpcbind").stdout
+    assert selections.split()[1::2] == ["deinstall", "deinstall"]
+    guest.run("bash", "-c", "test -f /var/lib/postgresql/15/main/PG_VERSION")
+    ssh.portward("rollback", expect=0)
+    assert differences(before, state(guest)) == []
+    guest.run("bash", "-c", "rm -f /var/cache/apt/archives/*.deb")
 
 
 def test_ssh_on_a_port_of_its_own_is_the_way_in_that_counts(

@@ -39,7 +39,7 @@ def test_a_machine_without_any(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mark", "name"),
     [
-        (chain("ufw-before-input"), "ufw"),
+        (chain("ufw-user-input"), "ufw"),
         (chain("ufw6-user-input", family="ip6"), "ufw"),
         (chain("filter_INPUT", "firewalld", "inet"), "firewalld"),
         (chain("input", "foomuuri", "inet"), "foomuuri"),

@@ -82,8 +82,13 @@ def unit_names(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(match[1] for path in paths if (match := pattern.fullmatch(path)))
 
 
+def remove(names: Iterable[str]) -> None:
+    """Remove packages, and nothing that the plan does not name; configuration and data stay."""
+    run("dpkg", "--remove", *names, seconds=_SECONDS)
+
+
 def purge(names: Iterable[str]) -> None:
-    """Remove packages and their configuration, and nothing that the plan does not name."""
+    """Remove packages and all that they brought."""
     run("dpkg", "--purge", *names, seconds=_SECONDS)
 
 

@@ -57,7 +57,9 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
     routes = any(map(_is_router, forwarding))
     behind = {Facing.PRIVATE, Facing.VPN} if routes else set()
     behind |= {Facing.VPN} if any(role.name == _TUNNELS for role in forwarding) else set()
-    found = [one for one in interfaces if _may_be_inner(one)]
+    # The own cable of a container looks like one that leads to a container.
+    ends = snapshot.machine.inside == "container"
+    found = [one for one in interfaces if _may_be_inner(one) and not (ends and one.kind == "veth")]
     bridges = [one.name for one in found if one.facing == Facing.BRIDGE]
     hosting = unknown or bool(bridges) or _hosts(forwarding, snapshot)
     named = [name for name in bridges if not _is_named(name)]

@@ -56,7 +56,7 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--remove",
         action="store_true",
-        help="remove the packages of what no role needs, with their configuration",
+        help="remove the packages of what no role needs; their configuration and data stay",
     )
     parser.add_argument(
         "--admin-from",

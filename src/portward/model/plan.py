@@ -82,8 +82,8 @@ class LoadTable(Noun, frozen=True, kw_only=True, tag="table", tag_field="do"):
     """Text of the table for ``nft -f``; "": there shall be no such table."""
 
 
-class Purge(Noun, frozen=True, kw_only=True, tag="purge", tag_field="do"):
-    """Packages that are removed with their configuration, which is saved before."""
+class Remove(Noun, frozen=True, kw_only=True, tag="remove", tag_field="do"):
+    """Packages that are removed; their configuration and data stay on the disk."""
 
     packages: tuple[str, ...]
     """With all that goes with them, as the package manager said when the plan was made."""
@@ -108,7 +108,7 @@ class Manage(Noun, frozen=True, kw_only=True, tag="manage", tag_field="do"):
 
 
 Step: TypeAlias = (
-    WriteFile | SetUnits | ReloadUnit | SetSysctl | LoadTable | Purge | Install | Manage
+    WriteFile | SetUnits | ReloadUnit | SetSysctl | LoadTable | Remove | Install | Manage
 )
 
 

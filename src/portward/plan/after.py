@@ -10,7 +10,7 @@ from portward.model.plan import (
     Change,
     LoadTable,
     Manage,
-    Purge,
+    Remove,
     SetSysctl,
     SetUnits,
     Step,
@@ -20,9 +20,7 @@ from portward.model.plan import (
 from portward.model.unknown import Maybe, Unknown
 from portward.plan import settings
 from portward.plan.inetd import OFF
-from portward.plan.managers import FIREWALLD, without
-
-_FIREWALLD_UNIT = f"{FIREWALLD}.service"
+from portward.plan.managers import without
 
 
 def after(snapshot: Snapshot, changes: Iterable[Change], own: OwnTable) -> Snapshot:
@@ -50,15 +48,14 @@ def _apply(  # noqa: PLR0911 - one a kind of step
             return replace(snapshot, firewall=with_table(snapshot.firewall, own))
         case Manage(tool=tool):
             return _retired(snapshot, tool)
-        case Purge(packages=packages):
-            return _purged(snapshot, set(packages))
+        case Remove(packages=packages):
+            return _removed(snapshot, set(packages))
         case _:
             return snapshot
 
 
 def _set_unit(snapshot: Snapshot, step: UnitState) -> Snapshot:
     if step.active is False:
-        snapshot = _retired(snapshot, FIREWALLD) if step.unit == _FIREWALLD_UNIT else snapshot
         snapshot = _closed(
             snapshot,
             lambda one: (
@@ -69,9 +66,21 @@ def _set_unit(snapshot: Snapshot, step: UnitState) -> Snapshot:
         )
     if isinstance(snapshot.units, Unknown):
         return snapshot
-    return replace(
-        snapshot,
-        units=tuple(_set(one, step) if one.name == step.unit else one for one in snapshot.units),
+    units = {one.name: one for one in snapshot.units}
+    written = units.get(step.unit) or _new(step.unit, snapshot)
+    if written is None:
+        return snapshot
+    units[step.unit] = _set(written, step)
+    return replace(snapshot, units=tuple(units.values()))
+
+
+def _new(name: str, snapshot: Snapshot) -> Unit | None:
+    """Return a unit whose file an earlier step has written; None where there is no such."""
+    file = f"/etc/systemd/system/{name}"
+    if file not in snapshot.files:
+        return None
+    return Unit(
+        name=name, manager="system", state="disabled", active="inactive", file=file, package=None
     )
 
 
@@ -117,7 +126,7 @@ def _with_sysctls(snapshot: Snapshot, change: Callable[[Sysctl], Sysctl]) -> Sna
     return replace(snapshot, sysctls=tuple(map(change, snapshot.sysctls)))
 
 
-def _purged(snapshot: Snapshot, names: set[str]) -> Snapshot:
+def _removed(snapshot: Snapshot, names: set[str]) -> Snapshot:
     snapshot = _closed(snapshot, lambda one: one.namespace == HOST and one.package in names)
     if not isinstance(snapshot.packages, Unknown):
         left = tuple(one for one in snapshot.packages if one.name not in names)

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from portward.advice.groups import owner
 from portward.advice.matters import is_port
-from portward.advice.openness import reached_from, whom
+from portward.advice.openness import excess, reached_from, whom
 from portward.model.case import Case
 from portward.model.host import HOST, Listener, Process, Snapshot
 from portward.model.plan import Cut, Effect
-from portward.model.status import Exposure, Reach, Scope
+from portward.model.status import Exposure, Scope
 from portward.model.unknown import Unknown
+from portward.policy.resolve import PRIVATE
 from portward.reach.exposure import Exposer
 
 STOPPED, FILTERED = "stopped", "firewall"
@@ -29,9 +32,9 @@ def _effects(case: Case, later: Snapshot) -> Iterator[Effect]:
         if not is_port(exposure):
             continue
         listener = exposure.listener
-        before = said(exposure.reach)
+        before = said(exposure)
         stopped = bool(listener.inodes) and _socket(listener) not in left
-        after = NOBODY if stopped else said(exposer.reach(listener))
+        after = NOBODY if stopped else said(replace(exposure, reach=exposer.reach(listener)))
         if before != after:
             yield Effect(
                 protocol=listener.protocol,
@@ -45,8 +48,12 @@ def _effects(case: Case, later: Snapshot) -> Iterator[Effect]:
             )
 
 
-def said(reach: Reach) -> str:
-    """Say in a few words who reaches a port."""
+def said(exposure: Exposure) -> str:
+    """Say in a few words who reaches a port: as the policy calls them, where it is just those."""
+    reach, allowance = exposure.reach, exposure.allowance
+    if reach.scope == Scope.NETWORKS and allowance is not None and not excess(exposure):
+        label = allowance.sources.label
+        return f"{label} networks" if label == PRIVATE else label
     match reach.scope:
         case Scope.NOBODY:
             return NOBODY
@@ -100,7 +107,7 @@ def narrowed(case: Case, later: Snapshot) -> tuple[Exposure, ...]:
 def unlike(promised: tuple[Effect, ...], case: Case) -> str | None:
     """Say which port is reached by others than a plan promised; None where all is as it said."""
     found = {
-        (one.listener.protocol, one.listener.port, one.listener.address): said(one.reach)
+        (one.listener.protocol, one.listener.port, one.listener.address): said(one)
         for one in case.exposures
         if is_port(one)
     }

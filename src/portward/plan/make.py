@@ -32,7 +32,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     ways: tuple[Way, ...] = ()
     """Ways in that have to stay open."""
     removals: tuple[Removal, ...] | None = None
-    """Packages to purge, with what would go along; None: nothing is purged."""
+    """Packages to remove, with what would go along; None: nothing is removed."""
 
 
 def make(case: Case, wish: Wish) -> Plan:

@@ -65,8 +65,14 @@ def _retiring(name: str, case: Case) -> tuple[Step, ...]:
         unit = UnitState(unit="ufw.service", enabling=Enabling.DISABLED)
         return (retire, SetUnits(units=(unit,))) if are_managed(case) else (retire,)
     if name == FIREWALLD and are_managed(case):
-        unit = UnitState(unit="firewalld.service", active=False, enabling=Enabling.DISABLED)
-        return (SetUnits(units=(unit,)),)
+        retire = Manage(
+            tool=FIREWALLD,
+            commands=(("systemctl", "stop", "firewalld.service"),),
+            keeps=("/etc/firewalld",),
+            back=(("systemctl", "start", "firewalld.service"),),
+        )
+        unit = UnitState(unit="firewalld.service", enabling=Enabling.DISABLED)
+        return (retire, SetUnits(units=(unit,)))
     return ()
 
 

@@ -1,11 +1,11 @@
-"""Packages that nobody needs, removed with their configuration."""
+"""Packages that nobody needs, removed."""
 
 from msgspec import Struct
 
 from portward.advice import software
 from portward.advice.needs import needed
 from portward.model.case import Case
-from portward.model.plan import Change, Purge, Risk
+from portward.model.plan import Change, Remove, Risk
 from portward.model.unknown import Maybe, Unknown
 from portward.plan.parts import Part
 from portward.plan.services import is_needless
@@ -32,7 +32,7 @@ def candidates(case: Case) -> tuple[str, ...]:
 
 
 def removal(case: Case, removals: tuple[Removal, ...]) -> Part:
-    """Purge each package with which nothing goes that the machine or its policy needs."""
+    """Remove each package with which nothing goes that the machine or its policy needs."""
     changes = []
     notes = []
     gone: set[str] = set()
@@ -52,7 +52,7 @@ def removal(case: Case, removals: tuple[Removal, ...]) -> Part:
                     subject=f"package {one.package}",
                     title=f"Remove {one.package}{along}",
                     why="No role needs it, and what is not there cannot be started.",
-                    steps=(Purge(packages=tuple(sorted(one.along))),),
+                    steps=(Remove(packages=tuple(sorted(one.along))),),
                     risk=Risk.ENDS,
                 )
             )

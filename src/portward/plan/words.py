@@ -1,15 +1,17 @@
 """Steps in the words of a person: what to type, how it is undone, and what must be true then."""
 
 import shlex
+from collections.abc import Callable
 from typing import assert_never
 
 from portward.model.plan import (
+    Change,
     Enabling,
     Install,
     LoadTable,
     Manage,
-    Purge,
     ReloadUnit,
+    Remove,
     SetSysctl,
     SetUnits,
     Step,
@@ -17,7 +19,25 @@ from portward.model.plan import (
     WriteFile,
 )
 
+_MOST_SETTINGS = 2
 _VERBS = {Enabling.ENABLED: "enable", Enabling.DISABLED: "disable", Enabling.MASKED: "mask"}
+
+
+def proofs(change: Change) -> tuple[str, ...]:
+    """Say what must be true once a change is done; many settings are counted."""
+    return _each(change, proof, "{} kernel settings have these values")
+
+
+def undos(change: Change) -> tuple[str, ...]:
+    """Say how a change is taken back."""
+    return _each(change, undo, "{} kernel settings as they were")
+
+
+def _each(change: Change, words: Callable[[Step], str], many: str) -> tuple[str, ...]:
+    settings = [step for step in change.steps if isinstance(step, SetSysctl)]
+    counted = settings if len(settings) > _MOST_SETTINGS else []
+    found = dict.fromkeys(words(step) for step in change.steps if step not in counted)
+    return (*found, *([many.format(len(counted))] if counted else []))
 
 
 def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of step
@@ -35,8 +55,8 @@ def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of st
             return (
                 "nft -f /etc/portward/firewall.nft" if rules else "nft delete table inet portward",
             )
-        case Purge(packages=packages):
-            return (shlex.join(["apt-get", "purge", *packages]),)
+        case Remove(packages=packages):
+            return (shlex.join(["apt-get", "remove", *packages]),)
         case Install(packages=packages):
             return (shlex.join(["apt-get", "install", "--no-install-recommends", *packages]),)
         case Manage(commands=typed):
@@ -59,8 +79,8 @@ def undo(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             return f"{key} as it was"
         case LoadTable():
             return "the table inet portward as it was, or none"
-        case Purge(packages=packages):
-            return f"{', '.join(packages)} in the same versions, with their configuration"
+        case Remove(packages=packages):
+            return f"{', '.join(packages)} in the same versions"
         case Install(packages=packages):
             return f"{', '.join(packages)} removed again, where they were not there"
         case Manage(tool=tool):
@@ -85,12 +105,12 @@ def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             return f"{key} is {value}"
         case LoadTable():
             return "the kernel lists these rules, and who can reach each port is as promised"
-        case Purge(packages=packages):
+        case Remove(packages=packages):
             return f"{', '.join(packages)} not installed"
         case Install(packages=packages):
             return f"{', '.join(packages)} installed"
         case Manage(tool=tool):
-            return f"{tool} says so"
+            return f"{tool} is not active"
         case _:
             assert_never(step)
 

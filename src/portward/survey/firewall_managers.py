@@ -44,7 +44,7 @@ NFTABLES = "nftables"
 TOOLS = (
     Tool(
         "ufw",
-        chains=("ufw-*", "ufw6-*"),
+        chains=("ufw-user-*", "ufw6-user-*"),  # it leaves others behind, empty, when it is disabled
         units=("ufw.service",),
         switch=Switch("/etc/ufw/ufw.conf", "ENABLED", "yes"),
         files=("/etc/ufw/",),

@@ -10,8 +10,8 @@ _REMOVED = re.compile(r"^(?:Purg|Remv) (\S+)", re.MULTILINE)
 
 
 def along(package: str) -> Maybe[tuple[str, ...]]:
-    """Name everything that goes when a package is purged, the package among it; changes nothing."""
-    command = ["apt-get", "--simulate", "--assume-yes", "purge", "--", package]
+    """Name everything that goes when a package is removed, itself among it; changes nothing."""
+    command = ["apt-get", "--simulate", "--assume-yes", "remove", "--", package]
     try:
         said = output(command, seconds=_SECONDS)
     except ToolError as error:

@@ -11,13 +11,13 @@ Each has four functions:
 from types import ModuleType
 from typing import TypeAlias
 
-from portward.apply.steps import file, install, manage, purge, reload, sysctl, table, units
+from portward.apply.steps import file, install, manage, reload, remove, sysctl, table, units
 from portward.model.plan import (
     Install,
     LoadTable,
     Manage,
-    Purge,
     ReloadUnit,
+    Remove,
     SetSysctl,
     SetUnits,
     Step,
@@ -28,7 +28,7 @@ Saved: TypeAlias = (
     file.Saved
     | install.Saved
     | manage.Saved
-    | purge.Saved
+    | remove.Saved
     | reload.Saved
     | sysctl.Saved
     | table.Saved
@@ -42,7 +42,7 @@ _KINDS: dict[type[Step], ModuleType] = {
     ReloadUnit: reload,
     SetSysctl: sysctl,
     LoadTable: table,
-    Purge: purge,
+    Remove: remove,
     Install: install,
     Manage: manage,
 }

@@ -16,7 +16,7 @@ _GONE = "not-found"
 
 
 class Saved(Struct, frozen=True, kw_only=True, tag="units", tag_field="of"):
-    """Every link that starts or masks a unit, and which of the units ran."""
+    """Every link that starts or masks a unit, and which ran of the units that are told to."""
 
     links: dict[str, str]
     """Path of each link below the folders of systemd and of SysV, and its target."""
@@ -25,7 +25,8 @@ class Saved(Struct, frozen=True, kw_only=True, tag="units", tag_field="of"):
 
 def save(step: SetUnits) -> Saved:
     """Read the links and the states."""
-    running = (one.unit for one in step.units if facts(one.unit).get("ActiveState") in RUNNING)
+    told = (one.unit for one in step.units if one.active is not None)
+    running = (unit for unit in told if _runs(unit))
     return Saved(links=links(), running=tuple(running))
 
 
@@ -47,12 +48,10 @@ def do(step: SetUnits, _saved: Saved) -> None:
 
 def undo(step: SetUnits, saved: Saved) -> None:
     """Put back the links that differ, then start and stop together what did and did not run."""
-    now = links()
-    for path in sorted({*saved.links, *now}):
-        if saved.links.get(path) != now.get(path):
-            _restore(Path(path), saved.links.get(path))
+    restore_links(saved.links)
     systemctl("daemon-reload")
-    wrong = [one.unit for one in step.units if one.unit not in saved.running and _runs(one.unit)]
+    told = [one.unit for one in step.units if one.active is not None]
+    wrong = [unit for unit in told if unit not in saved.running and _runs(unit)]
     if wrong:
         systemctl("stop", "--", *wrong)
     start(*saved.running)
@@ -73,6 +72,14 @@ def links() -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_symlink()
     }
+
+
+def restore_links(before: dict[str, str]) -> None:
+    """Put back the links that differ from what links() once returned."""
+    now = links()
+    for path in sorted({*before, *now}):
+        if before.get(path) != now.get(path):
+            _restore(Path(path), before.get(path))
 
 
 def _restore(path: Path, target: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from portward.model.plan import Change, Cut, Effect, LoadTable, Plan, Risk, WayIn
 from portward.model.words import printable
-from portward.plan.words import commands, proof, undo
+from portward.plan.words import commands, proofs, undos
 from portward.report.screen import (
     Block,
     Column,
@@ -21,6 +21,7 @@ from portward.report.screen.head import plural, policy_words
 
 _MOST_RULES = 60
 """Lines of the firewall that are shown; --format nft has all."""
+_MOST_COMMANDS = 8
 _EVERYONE = ("everyone", "nearly everyone")
 
 
@@ -120,16 +121,16 @@ def _change(number: int, change: Change) -> tuple[Block, ...]:
         pairs.append(("mind", ((str(change.risk), Tone.PARTLY),)))
     typed = [printable(line) for step in change.steps for line in commands(step)]
     title = ((f"{number}. ", Tone.QUIET), (printable(change.title), Tone.TITLE))
-    proofs = dict.fromkeys(map(proof, change.steps))
-    undone = dict.fromkeys(map(undo, change.steps))
+    if (more := len(typed) - _MOST_COMMANDS) > 0:
+        typed[_MOST_COMMANDS:] = [f"# and {more} more: --format json lists all"]
     return (
         Heading(Tone.PLAIN, title),
         Fields(tuple(pairs)),
         Commands(tuple(typed)),
         Fields(
             (
-                ("then", ((printable("; ".join(proofs)), Tone.QUIET),)),
-                ("undo", ((printable("; ".join(undone)), Tone.QUIET),)),
+                ("then", ((printable("; ".join(proofs(change))), Tone.QUIET),)),
+                ("undo", ((printable("; ".join(undos(change))), Tone.QUIET),)),
             )
         ),
     )
@@ -163,14 +164,22 @@ def _left(notes: tuple[str, ...]) -> Screen:
     return [(Paragraph((("Worth knowing:", Tone.TITLE),)), Listing(items, indent=2))]
 
 
+def _to_apply(made: Plan) -> str:
+    """Write the command that applies the same plan."""
+    policy = made.policy
+    words = ["portward apply", *(f"--{option}" for option in made.options)]
+    if policy.source:
+        words.append(f"--policy {printable(policy.source)}")
+    else:
+        words += [f"--role {role.name}" for role in policy.roles]
+    return " ".join(words)
+
+
 def _refused(made: Plan) -> Screen:
     if not made.refusals:
         if not made.changes:
             return []
-        command = "portward apply"
-        return [
-            (Paragraph((("To do it: ", Tone.PLAIN), (command, Tone.COMMAND))),),
-        ]
+        return [(Paragraph((("To do it: ", Tone.PLAIN), (_to_apply(made), Tone.COMMAND))),)]
     items: tuple[Spans, ...] = tuple(
         ((printable(one.what), Tone.PLAIN), (f"; {printable(one.mend)}", Tone.QUIET))
         for one in made.refusals
