@@ -12,7 +12,7 @@ import build
 from portward.backends import nft_words
 from portward.backends.nftables import OwnTable, table, with_table
 from portward.model.host import Facing
-from portward.model.net import Protocol
+from portward.model.net import Ports, Protocol
 from portward.model.policy import Allowance, Policy
 from portward.model.service import Audience
 from portward.model.unknown import Unknown
@@ -87,7 +87,10 @@ def test_windows_sharing_never_crosses_the_internet() -> None:
     made = own(build.allowance("445/tcp"))
     assert scope(made, "445/tcp") == "nobody"
     (note,) = made.notes
-    assert note.startswith("NetBIOS and SMB (445/tcp), which role web-server allows, stay closed")
+    assert note.startswith("NetBIOS and SMB, which role web-server allows on 445/tcp, stay closed")
+    assert made.kept_off == (Ports(Protocol.TCP, 445, 445),)
+    wide = own(build.allowance("138-9000/udp"))
+    assert [str(one) for one in wide.kept_off] == ["138-139/udp", "445/udp"]
     inside: dict[str, Any] = {"interfaces": (build.LOOPBACK, INSIDE)}
     assert not own(build.allowance("445/tcp"), **inside).notes
     assert scope(own(build.allowance("445/tcp"), **inside), "445/tcp", **inside) == "everyone"

@@ -5,7 +5,6 @@ so what is dropped here is closed, whatever another tool accepts.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -23,7 +22,7 @@ from portward.backends.refused import refused
 from portward.backends.sent import sent
 from portward.backends.sides import Sides, sides
 from portward.model.host import Firewall, Snapshot
-from portward.model.net import Protocol
+from portward.model.net import Ports, Protocol
 from portward.model.plan import TABLE
 from portward.model.policy import Policy
 
@@ -35,6 +34,8 @@ class OwnTable:
     parts: nft.Parts
     notes: tuple[str, ...] = ()
     """Where it is not all that the policy says, and why; each a sentence."""
+    kept_off: tuple[Ports, ...] = ()
+    """Allowed ports that stay closed by interfaces that face the internet."""
 
     @cached_property
     def text(self) -> str:
@@ -59,7 +60,17 @@ def table(policy: Policy, snapshot: Snapshot, day: date) -> OwnTable:
     parts += passed_on(around, sends)
     if policy.outgoing:
         parts += sent(go, come, around)
-    return OwnTable(names.sets() + parts, (*around.notes, *_kept_off(opened, around)))
+    kept_off = _kept_off(opened) if around.internet else ()
+    return OwnTable(
+        names.sets() + parts,
+        (*around.notes, *(_note(one, around) for one in kept_off)),
+        tuple(
+            Ports(one.protocol, max(one.first, first), min(one.last, last))
+            for one in kept_off
+            for first, last in WINDOWS
+            if one.first <= last and first <= one.last
+        ),
+    )
 
 
 def with_table(firewall: Firewall, own: OwnTable) -> Firewall:
@@ -80,14 +91,19 @@ def _is_own(item: nft.Json) -> bool:
     return bool(name == TABLE and body.get("family") == nft.FAMILY)
 
 
-def _kept_off(opened: tuple[Opening, ...], around: Sides) -> Iterator[str]:
-    """Say where a rule of our own goes before the policy."""
-    by = ", ".join(around.internet)
-    for one in opened if by else ():
-        if one.protocol in {Protocol.TCP, Protocol.UDP} and any(
-            one.first <= last and first <= one.last for first, last in WINDOWS
-        ):
-            yield (
-                f"NetBIOS and SMB ({one.first}/{one.protocol}), which {', '.join(one.origins)}"
-                f" allows, stay closed by {by}, which faces the internet."
-            )
+def _kept_off(opened: tuple[Opening, ...]) -> tuple[Opening, ...]:
+    """Return what a rule of our own goes before."""
+    return tuple(
+        one
+        for one in opened
+        if one.protocol in {Protocol.TCP, Protocol.UDP}
+        and any(one.first <= last and first <= one.last for first, last in WINDOWS)
+    )
+
+
+def _note(one: Opening, around: Sides) -> str:
+    port = Ports(one.protocol, one.first, one.last)
+    return (
+        f"NetBIOS and SMB, which {', '.join(one.origins)} allows on {port}, stay closed by"
+        f" {', '.join(around.internet)}, which faces the internet."
+    )
