@@ -65,7 +65,7 @@ def test_what_every_machine_has_for_itself_opens_no_port() -> None:
         ),
     )
     assert scope(made, "53/tcp") == "nobody"
-    assert "udp sport 67 udp dport 68 accept" in made.text
+    assert "meta nfproto ipv4 udp sport 67 udp dport 68 accept" in made.text
     assert "sport 67" not in own().text
 
 
@@ -170,6 +170,29 @@ def test_containers_that_may_be_there_keep_their_networks() -> None:
     ]
     for facts in unknown:
         assert 'iifname "docker0" accept' in own(**facts).text
+
+
+def test_containers_are_met_by_name_but_an_uplink_of_that_name_is_not() -> None:
+    uplink = build.interface("br-ex")
+    bridge = build.interface("docker0", index=5, facing=Facing.BRIDGE, default_route=False)
+    made = own(interfaces=(build.LOOPBACK, uplink, bridge))
+    assert 'iifname "docker0" accept' in made.text
+    assert 'iifname "br-*" iifname != "br-ex" accept' in made.text
+    assert 'iifname "br-*" iifname != "br-ex" jump from_inner' in made.text
+
+
+def test_the_cable_of_a_container_leads_to_no_container() -> None:
+    cable = build.interface(
+        "veth0", kind="veth", facing=Facing.BRIDGE, default_route=False, addresses=()
+    )
+    inside = build.machine(inside="container")
+    made = own(interfaces=(build.LOOPBACK, cable), machine=inside)
+    assert "from_inner" not in made.text
+
+
+def test_ranges_that_are_alike_and_touch_are_one() -> None:
+    made = own(*(build.allowance(f"{port}/tcp") for port in (80, 81, 82)))
+    assert '80-82 comment "role web-server" : accept' in made.text
 
 
 # --- beside others -----------------------------------------------------------------------------

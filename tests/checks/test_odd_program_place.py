@@ -14,7 +14,7 @@ from portward.model.status import Scope
         ("/opt/app/server", None, Scope.EVERYONE, Severity.LOW),
         ("/opt/app/server", None, Scope.HOST, Severity.INFO),
         ("/home/eve/server", None, Scope.EVERYONE, Severity.MEDIUM),
-        ("/tmp/server", None, Scope.HOST, Severity.HIGH),
+        ("/tmp/server", None, Scope.HOST, Severity.MEDIUM),
         ("/dev/shm/x", None, Scope.EVERYONE, Severity.HIGH),
         ("/usr/lib/.cache/x", None, Scope.EVERYONE, Severity.HIGH),
     ],
@@ -29,3 +29,15 @@ def test_a_program_that_the_policy_names_is_known() -> None:
     allowed = build.allowance("8080/tcp", program="/opt/app/server")
     socket = build.listener("8080/tcp", exe="/opt/app/server", unit=None, package=None)
     assert list(check(build.case(build.exposure(socket, allowance=allowed)))) == []
+
+
+def test_each_program_of_a_unit_is_judged_by_its_own_place() -> None:
+    sockets = [
+        build.listener(port, exe=exe, unit="app.service", package=None)
+        for port, exe in (("80/tcp", "/opt/app/server"), ("81/tcp", "/tmp/x"))
+    ]
+    found = list(check(build.case(*map(build.exposure, sockets))))
+    assert {(one.title.split()[4].strip(","), one.severity) for one in found} == {
+        ("/opt/app/server", Severity.LOW),
+        ("/tmp/x", Severity.HIGH),
+    }

@@ -5,7 +5,7 @@ import pytest
 import build
 from portward.checks.unneeded_installed import check
 from portward.model.finding import Finding, Undecided
-from portward.model.service import Distribution
+from portward.model.service import Audience, Distribution
 
 TFTP = build.service(
     "tftp",
@@ -39,3 +39,17 @@ def test_not_while_it_listens_starts_or_is_needed() -> None:
     assert run("tftpd-hpa", listens=True) == []
     assert run("tftpd-hpa", units=STARTS) == []
     assert run("tftpd-hpa", policy=needed) == []
+
+
+def test_no_removal_is_advised_of_what_a_machine_may_need() -> None:
+    service = build.service(
+        "console",
+        "70/tcp",
+        audience=Audience.NOBODY,
+        debian=Distribution(packages=("console-server", "dropbear-bin")),
+    )
+    packages = tuple(map(build.package, ("console-server", "dropbear-bin")))
+    case = build.case(packages=packages, units=(), catalogue=build.catalogue(service))
+    (finding,) = (one for one in check(case) if isinstance(one, Finding))
+    assert finding.remedy.commands == ("apt purge console-server",)
+    assert "Leave dropbear-bin installed" in finding.remedy.summary

@@ -49,7 +49,9 @@ def state() -> str:
         f"{name} {active}"
         for name, _, active, *_ in map(str.split, units)
         if name.endswith((".service", ".socket")) and active == "active"
-        if not re.match(r"ssh@|ssh\.service|portward-(guard|recover)|user@|systemd-", name)
+        if not re.match(
+            r"ssh@|ssh\.service|portward-(guard|recover)|user@|systemd-|ufw\.service", name
+        )
     )
     rules = says("nft", "--stateless", "list", "ruleset")
     facts.append(re.sub(r"packets \d+ bytes \d+", "", rules))

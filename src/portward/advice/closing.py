@@ -16,6 +16,8 @@ SSH = "ssh"
 
 _CANNOT_DISABLE = ("static", "indirect", "generated", "linked-runtime", "enabled-runtime")
 """UnitFileState values (systemctl(1)) of units that no link below /etc starts."""
+_TRANSIENT = "transient"
+"""The same of a unit that a program has made, without a file (systemd-run(1))."""
 
 
 def close(group: Group, case: Case) -> Remedy:
@@ -46,11 +48,17 @@ def stop(
     user = listener.unit_user if listener else None
     everything = with_triggers(units, case)
     fixed = [name for name in everything if _state(name, case) in _CANNOT_DISABLE]
-    plain = [name for name in everything if name not in fixed]
+    passing = [name for name in everything if _state(name, case) == _TRANSIENT]
+    plain = [name for name in everything if name not in {*fixed, *passing}]
     manager = f"systemctl --user --machine={user}@.host" if user else "systemctl"
     commands = [f"{manager} disable --now {' '.join(plain)}"] if plain else []
     commands += [f"{manager} mask --now {' '.join(fixed)}"] if fixed else []
-    summary = f"Stop {units[0]} and keep it from starting again."
+    commands += [f"{manager} stop {' '.join(passing)}"] if passing else []
+    summary = (
+        f"Stop {units[0]}, and find out what started it: it has no file and is gone once stopped."
+        if units[0] in passing
+        else f"Stop {units[0]} and keep it from starting again."
+    )
     package = listener.package if listener else _package(units[0], case)
     if isinstance(package, str) and (command := removal(package, case.snapshot.machine)):
         summary += f" If nothing needs it, remove the package instead: {command}."

@@ -4,7 +4,7 @@ Samba's 139 and 445, the IPv4 and IPv6 sockets of a web server, and avahi's rand
 5353 are each one matter, with one remedy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from portward.model import words
@@ -62,8 +62,10 @@ class Group:
 
     @cached_property
     def owner(self) -> str:
-        """Whose it is, in words that stay the same from run to run."""
-        return owner(self.first)
+        """Whose it is, in words that stay the same from run to run: all of a unit's programs."""
+        held = [one.listener for one in self.exposures]
+        names = sorted({owner(one) for one in held if not _is_systemd(one)})
+        return ", ".join(names) or owner(self.first)
 
     @cached_property
     def subject(self) -> str:
@@ -80,8 +82,20 @@ class Group:
     def name(self) -> str:
         """``telnet (23/tcp)`` or ``/usr/bin/gunicorn (8000/tcp)``, for a title."""
         shown = ", ".join(self.ports[:4]) + (" ..." if len(self.ports) > 4 else "")  # noqa: PLR2004 - a title is one line
-        titles = dict.fromkeys(one.title for one in map(service_of, self.exposures) if one)
-        return f"{', '.join(titles) or self.owner} ({shown})"
+        return f"{', '.join(self._titles) or self.owner} ({shown})"
+
+    @cached_property
+    def _titles(self) -> tuple[str, ...]:
+        """What its programs are recognised as, and those by name that are nothing known."""
+        known = {owner(one.listener) for one in self.exposures if service_of(one)}
+        named = []
+        for one in self.exposures:
+            service, name = service_of(one), owner(one.listener)
+            if service:
+                named.append(service.title)
+            elif known and name not in known and not _is_systemd(one.listener):
+                named.append(name)
+        return tuple(dict.fromkeys(named))
 
     @cached_property
     def widest(self) -> "Group":
@@ -104,9 +118,18 @@ class Group:
 
 def grouped(exposures: Iterable[Exposure]) -> list[Group]:
     """Join exposures by owner: container, inetd line, unit, else package and program."""
+    return _joined(exposures, _key)
+
+
+def grouped_by_program(exposures: Iterable[Exposure]) -> list[Group]:
+    """Join exposures by owner, and part the programs of one: each is judged for itself."""
+    return _joined(exposures, lambda one: (_key(one), _program(one.process)))
+
+
+def _joined(exposures: Iterable[Exposure], key: Callable[[Listener], object]) -> list[Group]:
     groups: dict[object, list[Exposure]] = {}
     for exposure in exposures:
-        groups.setdefault(_key(exposure.listener), []).append(exposure)
+        groups.setdefault(key(exposure.listener), []).append(exposure)
     return [Group(members) for members in groups.values()]
 
 
@@ -207,11 +230,17 @@ def _key(listener: Listener) -> object:
     return listener.namespace, thing
 
 
-def _program(holder: Process | Kernel) -> str:
+def _program(holder: object) -> str:
     """Name the program itself: the same package may bring several."""
-    return (
-        holder.exe if isinstance(holder, Process) and isinstance(holder.exe, str) else holder.name
-    )
+    if isinstance(holder, Process) and isinstance(holder.exe, str):
+        return holder.exe
+    return holder.name if isinstance(holder, Process | Kernel) else ""
+
+
+def _is_systemd(listener: Listener) -> bool:
+    """Say whether systemd still holds the port for a program that it starts later."""
+    held = isinstance(listener.unit, str) and listener.unit.endswith(".socket")
+    return held and _program(listener.process).endswith("/systemd")
 
 
 def _is_random(exposure: Exposure) -> bool:

@@ -139,14 +139,25 @@ def _disjoint(protocol: Protocol, allowed: list[_Allowed]) -> Iterator[Opening]:
     for one in allowed:
         starting.setdefault(one.ports.first, []).append(one)
     running: list[_Allowed] = []
+    last: Opening | None = None
     for first, after in pairwise(edges):
         running = [one for one in running if one.ports.last >= first] + starting.get(first, [])
-        if running:
-            yield Opening(
-                protocol,
-                first,
-                after - 1,
-                anyone=any(one.group is None for one in running),
-                groups=tuple(dict.fromkeys(one.group for one in running if one.group)),
-                origins=tuple(dict.fromkeys(one.origin for one in running)),
-            )
+        found = _opening(protocol, first, after - 1, running) if running else None
+        if last and found and last.last + 1 == first and last[3:] == found[3:]:
+            found = found._replace(first=last.first)  # alike, and one after the other
+        elif last:
+            yield last
+        last = found
+    if last:
+        yield last
+
+
+def _opening(protocol: Protocol, first: int, last: int, allowed: list[_Allowed]) -> Opening:
+    return Opening(
+        protocol,
+        first,
+        last,
+        anyone=any(one.group is None for one in allowed),
+        groups=tuple(dict.fromkeys(one.group for one in allowed if one.group)),
+        origins=tuple(dict.fromkeys(one.origin for one in allowed)),
+    )

@@ -4,7 +4,7 @@ from portward.backends import needed, refused
 from portward.backends import nft_words as nft
 from portward.backends.doors import Doors
 from portward.backends.nft_words import ACCEPT, COUNTER, DROP, Chain, Element, Parts, Rule, Set
-from portward.backends.sides import Sides
+from portward.backends.sides import Sides, inner
 from portward.model.net import Protocol
 
 LOOPBACK = "lo"
@@ -37,14 +37,14 @@ def incoming(doors: Doors, around: Sides) -> Parts:
         *(Rule((nft.tcp_flags(mask, flags), COUNTER, DROP)) for mask, flags in _IMPOSSIBLE),
         needed.control(needed.ICMP_IN),
         *needed.dhcp_in(around),
-        *(Rule((nft.meta("iifname", nft.quoted(name)), nft.jump(_INNER))) for name in around.inner),
+        *(Rule((*by, nft.jump(_INNER))) for by in inner("iifname", around)),
         Rule((nft.ct_status("dnat"), nft.goto(PUBLISHED))),
         *_without_address(doors, around),
         *doors.by_port("dport"),
         Rule((nft.jump(refused.IN),)),
     )
-    inner = (Chain(_INNER, _of_inner(doors)),) if around.inner else ()
-    chains = (_published(doors, around), *inner)
+    own_networks = (Chain(_INNER, _of_inner(doors)),) if around.inner else ()
+    chains = (_published(doors, around), *own_networks)
     base = Chain("input", rules, "filter", "input", 0, "drop")
     sharing = Set(_WINDOWS, "inet_service", tuple(Element(nft.span(*one)) for one in WINDOWS))
     sets = (sharing,) if around.internet else ()

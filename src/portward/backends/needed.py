@@ -71,7 +71,8 @@ def dhcp_in(around: Sides) -> tuple[Rule, ...]:
     """Let in the answers to a DHCP client, which come from addresses that it has not asked."""
     found = []
     if "dhcp-client" in around.clients:
-        found.append(Rule((*ports(67, 68), ACCEPT), "answers of DHCP servers"))
+        four = nft.meta("nfproto", nft.value("ipv4"))
+        found.append(Rule((four, *ports(67, 68), ACCEPT), "answers of DHCP servers"))
     if "dhcpv6-client" in around.clients:
         # From whatever port: RFC 8415 tells servers where to listen, not what to send from.
         linked = nft.payload("ip6", "saddr", nft.prefix(LINK_LOCAL))

@@ -8,8 +8,8 @@ rules translated its destination (a published port of a container) has to be an 
 from portward.backends import nft_words as nft
 from portward.backends import refused
 from portward.backends.incoming import PUBLISHED, windows_sharing
-from portward.backends.nft_words import ACCEPT, COUNTER, DROP, MASQUERADE, Chain, Parts, Rule
-from portward.backends.sides import Sides
+from portward.backends.nft_words import ACCEPT, COUNTER, DROP, MASQUERADE, Chain, Parts, Rule, Words
+from portward.backends.sides import Sides, inner
 
 SENT = "sent_on"
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -18,7 +18,7 @@ _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 def passed_on(around: Sides, sends: tuple[Rule, ...]) -> Parts:
     """Return the chain of the hook; sends: the rules for what inner networks may send, if any."""
-    inside = (*around.inner, *around.behind)
+    inside = around.inner or around.behind
     rules: list[Rule] = []
     if inside or around.routes or around.bridged:
         rules += windows_sharing(around, "iifname") if around.routes else ()
@@ -28,7 +28,7 @@ def passed_on(around: Sides, sends: tuple[Rule, ...]) -> Parts:
             Rule((nft.ct_state("invalid"), COUNTER, DROP)),
         ]
         verdict = nft.goto(SENT) if sends else ACCEPT
-        rules += [_from(name, verdict) for name in inside]
+        rules += [Rule((*by, verdict), "from inner networks") for by in _inside("iifname", around)]
         rules.append(Rule((nft.ct_status("dnat"), nft.goto(PUBLISHED))))
         rules += [
             Rule(
@@ -44,13 +44,14 @@ def passed_on(around: Sides, sends: tuple[Rule, ...]) -> Parts:
     rules.append(Rule((nft.jump(refused.IN),)))
     chains = [Chain("forward", tuple(rules), "filter", "forward", 0, "drop")]
     if sends and inside:
-        within = [Rule((nft.meta("oifname", nft.quoted(name)), ACCEPT)) for name in inside]
+        within = [Rule((*by, ACCEPT)) for by in _inside("oifname", around)]
         chains.insert(0, Chain(SENT, (*within, *sends, Rule((nft.goto(refused.IN),)))))
     return Parts(chains=(*chains, *_translation(around)))
 
 
-def _from(name: str, verdict: nft.Words) -> Rule:
-    return Rule((nft.meta("iifname", nft.quoted(name)), verdict), "from inner networks")
+def _inside(key: str, around: Sides) -> tuple[tuple[Words, ...], ...]:
+    behind = tuple((nft.meta(key, nft.quoted(name)),) for name in around.behind)
+    return (*inner(key, around), *behind)
 
 
 def _translation(around: Sides) -> tuple[Chain, ...]:
@@ -58,6 +59,6 @@ def _translation(around: Sides) -> tuple[Chain, ...]:
     if not around.routes or not around.outer:
         return ()
     by = nft.meta("oifname", nft.one_of(map(nft.quoted, around.outer)))
-    inner = nft.one_of(map(nft.prefix, _PRIVATE))
-    rule = Rule((by, nft.payload("ip", "saddr", inner), MASQUERADE), "NAT")
+    private = nft.one_of(map(nft.prefix, _PRIVATE))
+    rule = Rule((by, nft.payload("ip", "saddr", private), MASQUERADE), "NAT")
     return (Chain("postrouting", (rule,), "nat", "postrouting", 100, "accept"),)

@@ -5,7 +5,7 @@ from portward.backends import nft_words as nft
 from portward.backends.doors import Doors
 from portward.backends.incoming import LOOPBACK
 from portward.backends.nft_words import ACCEPT, COUNTER, DROP, Chain, Parts, Rule
-from portward.backends.sides import Sides
+from portward.backends.sides import Sides, inner
 
 
 def sent(doors: Doors, served: Doors, around: Sides) -> Parts:
@@ -17,10 +17,7 @@ def sent(doors: Doors, served: Doors, around: Sides) -> Parts:
         needed.control(needed.ICMP_OUT),
         *needed.dhcp_out(around),
         *_answers(served),
-        *(
-            Rule((nft.meta("oifname", nft.quoted(name)), ACCEPT), "to inner networks")
-            for name in around.inner
-        ),
+        *(Rule((*by, ACCEPT), "to inner networks") for by in inner("oifname", around)),
         *doors.by_port("dport"),
         Rule((nft.jump(refused.OUT),)),
     )

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+from portward.backends import nft_words as nft
 from portward.backends.allowed import CLIENTS
+from portward.backends.nft_words import Words
 from portward.model.host import Facing, Interface, Snapshot
 from portward.model.policy import Policy
 from portward.model.service import Role
@@ -33,6 +35,8 @@ class Sides(NamedTuple):
     """Interfaces by which the internet is reached: those with a default route."""
     inner: tuple[str, ...]
     """Networks of containers and virtual machines of this host: names, a ``*`` for any ending."""
+    others: tuple[str, ...]
+    """Interfaces that are none of them, whatever they are called: an uplink may be named br-ex."""
     behind: tuple[str, ...]
     """Networks that a router, or a gateway of tunnels, passes packets on for."""
     bridged: tuple[str, ...]
@@ -67,6 +71,7 @@ def sides(policy: Policy, snapshot: Snapshot) -> Sides:
         internet=tuple(one.name for one in interfaces if one.facing == Facing.INTERNET),
         outer=tuple(one.name for one in interfaces if one.default_route),
         inner=(*ENGINES, *named) if hosting else (),
+        others=tuple(one.name for one in interfaces if one.name not in bridges and not one.master),
         behind=tuple(one.name for one in found if one.facing in behind),
         bridged=tuple(
             one.name for one in interfaces if one.kind == "bridge" and one.facing != Facing.BRIDGE
@@ -107,4 +112,19 @@ def _may_be_inner(interface: Interface) -> bool:
 
 
 def _is_named(name: str) -> bool:
-    return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in ENGINES)
+    return any(_stands_for(one, name) for one in ENGINES)
+
+
+def _stands_for(pattern: str, name: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def inner(key: str, around: Sides) -> tuple[tuple[Words, ...], ...]:
+    """Return what to ask, one or the other, for an inner interface; key: "iifname" or "oifname"."""
+    return tuple(_named(key, name, around.others) for name in around.inner)
+
+
+def _named(key: str, pattern: str, others: tuple[str, ...]) -> tuple[Words, ...]:
+    alike = [nft.quoted(one) for one in others if _stands_for(pattern, one)]
+    by = nft.meta(key, nft.quoted(pattern))
+    return (by, nft.meta(key, nft.one_of(alike), "!=")) if alike else (by,)

@@ -6,7 +6,8 @@ Why it matters
 
 How it is found
     Every enabled line of inetd.conf and of xinetd's files, whether or not the super-server runs
-    now. Lines whose port is open are the business of the check on open ports.
+    now. Lines whose port is open are the business of the check on open ports. What a line serves
+    is told by its package, its program and its name; the port alone is only a hint.
 
 Remedy
     Put a # before the line and let the super-server read its file again.
@@ -19,10 +20,12 @@ from collections.abc import Iterator
 
 from portward.advice.closing import leave_inetd
 from portward.advice.undecided import unless_known
+from portward.knowledge.recognise import recognise_line
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided
 from portward.model.host import InetdLine
-from portward.model.service import Encryption, Service
+from portward.model.service import Encryption
+from portward.model.status import Basis, Recognition
 from portward.model.unknown import Unknown
 
 ID = "inetd-service"
@@ -49,33 +52,32 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
 
 
 def _finding(line: InetdLine, subject: str, case: Case) -> Finding:
-    service = _service(line, case)
+    known = recognise_line(line, case.catalogue)
     port = (
         f"{line.port}/{line.protocol}" if line.port is not None else "a port not in /etc/services"
     )
-    readable = service is not None and service.encryption == Encryption.NONE
+    readable = known is not None and known.service.encryption == Encryption.NONE
     return Finding(
         check=ID,
         subject=subject,
         severity=Severity.MEDIUM if readable else Severity.LOW,
         confidence=Confidence.CERTAIN,
         title=f"inetd is told to serve {line.service} ({port}), and no role needs it",
-        why=service.risk if service else "It opens the port as soon as the super-server runs.",
+        why=_why(line, known),
         evidence=(Evidence(f"starts {line.program} as {line.user}", f"{line.file}:{line.line}"),),
         remedy=leave_inetd(line, case),
     )
 
 
-def _service(line: InetdLine, case: Case) -> Service | None:
-    named = case.catalogue.services.get(line.service)
-    return named or next(
-        (
-            one
-            for one in case.catalogue.services.values()
-            if line.port is not None
-            and any((line.protocol, line.port) in ports for ports in one.ports)
-        ),
-        None,
+def _why(line: InetdLine, known: Recognition | None) -> str:
+    """Explain what it is; where only the port tells, say that this is a hint."""
+    if known is None:
+        return "It opens the port as soon as the super-server runs."
+    if known.basis != Basis.PORT or line.program == "internal":
+        return known.service.risk
+    return (
+        f"The port is that of {known.service.title}; what {line.program} does there is not known."
+        f" If it is that: {known.service.risk}"
     )
 
 

@@ -20,7 +20,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.groups import Group, grouped
+from portward.advice.groups import Group, grouped_by_program
 from portward.advice.places import is_hidden, is_managed, is_writable_by_others
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
@@ -32,7 +32,7 @@ ID = "odd-program-place"
 
 def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for each owner whose program no package brought or that lies oddly."""
-    for group in grouped(one for one in case.exposures if _is_mine(one)):
+    for group in grouped_by_program(one for one in case.exposures if _is_mine(one)):
         exe = _exe(group.first)
         severity, confidence, what = _judge(group, exe)
         yield Finding(
@@ -69,10 +69,12 @@ def _is_mine(exposure: Exposure) -> bool:
 
 
 def _judge(group: Group, exe: str) -> tuple[Severity, Confidence, str]:
+    shut = group.scope in {Scope.HOST, Scope.NOBODY}
+    suspicious = Severity.MEDIUM if shut else Severity.HIGH
     if is_writable_by_others(exe):
-        return Severity.HIGH, Confidence.LIKELY, "where every user may write"
+        return suspicious, Confidence.LIKELY, "where every user may write"
     if is_hidden(exe):
-        return Severity.HIGH, Confidence.POSSIBLE, "in a hidden place"
+        return suspicious, Confidence.POSSIBLE, "in a hidden place"
     if group.scope == Scope.HOST:
         return Severity.INFO, Confidence.CERTAIN, "which no package brought"
     if exe.startswith(("/home/", "/root/")):

@@ -21,7 +21,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.groups import Group, grouped
+from portward.advice.groups import Group, grouped_by_program
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
 from portward.model.host import Process
@@ -46,7 +46,7 @@ _TOOLS = frozenset(_NAMES.split())
 def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for each holder of raw or packet sockets that is no known tool."""
     captures = any(role.captures for role in case.policy.roles)
-    for group in grouped(one for one in case.exposures if _is_mine(one)):
+    for group in grouped_by_program(one for one in case.exposures if _is_mine(one)):
         allowed = captures or group.exposures[0].allowance or _name(group) in _TOOLS
         if group.first.package is None or not allowed:
             yield _finding(group)

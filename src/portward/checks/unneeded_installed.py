@@ -20,7 +20,7 @@ False positives
 from collections.abc import Iterator
 
 from portward.advice.needs import needed, services_by_package, template
-from portward.advice.software import removal
+from portward.advice.software import is_indispensable, removal
 from portward.advice.undecided import unless_known
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity, Undecided
@@ -78,7 +78,8 @@ def _busy(case: Case) -> set[str]:
 
 def _finding(service: Service, packages: list[Package], case: Case) -> Finding:
     names = [package.name for package in packages]
-    command = removal(" ".join(names), case.snapshot.machine)
+    dispensable = [name for name in names if not is_indispensable(name)]
+    command = removal(" ".join(dispensable), case.snapshot.machine) if dispensable else ""
     return Finding(
         check=ID,
         subject=f"{service.name} ({', '.join(names)})",
@@ -88,8 +89,23 @@ def _finding(service: Service, packages: list[Package], case: Case) -> Finding:
         why=service.risk,
         evidence=tuple(Evidence(f"{one.name} {one.version} is installed") for one in packages),
         remedy=Remedy(
-            summary=f"Remove {', '.join(names)}.",
+            summary=_summary(names),
             commands=(command,) if command else (),
-            caution="Look at what else would be removed with it before you agree.",
+            caution="Look at what else would be removed with it before you agree."
+            if dispensable
+            else "",
         ),
     )
+
+
+def _summary(names: list[str]) -> str:
+    """Say what to remove, and what to keep although it can serve."""
+    remove = ", ".join(name for name in names if not is_indispensable(name))
+    keep = ", ".join(filter(is_indispensable, names))
+    parts = [f"Remove {remove}."] if remove else []
+    parts += (
+        [f"Leave {keep} installed, a machine may need it; see that nothing of it starts at boot."]
+        if keep
+        else []
+    )
+    return " ".join(parts)

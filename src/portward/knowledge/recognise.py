@@ -66,9 +66,7 @@ _last: list[_Tables] = []
 
 def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
     """Return the service that a listener is; None where nothing in the catalogue fits."""
-    if not _last or _last[0].catalogue is not catalogue:
-        _last[:] = [_Tables(catalogue)]
-    tables = _last[0]
+    tables = _tables(catalogue)
     key = (listener.protocol, listener.port)
     signs, elsewhere = _signs(listener, tables)
     for basis, services in signs:
@@ -85,9 +83,34 @@ def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
     return Recognition(service=guess, basis=Basis.PORT, usual_port=True)
 
 
+def recognise_line(line: InetdLine, catalogue: Catalogue) -> Recognition | None:
+    """Return the service that a line of inetd is, whether or not its port is open.
+
+    Its package, its program and its name say so (Basis.INETD), and the port decides between
+    several; a port alone (Basis.PORT) is a guess.
+    """
+    tables = _tables(catalogue)
+    key = (line.protocol, -1 if line.port is None else line.port)
+    services = _of_inetd(line, tables)
+    for service in services:
+        if any(key in ports for ports in service.ports):
+            return Recognition(service=service, basis=Basis.INETD, usual_port=True)
+    if services:
+        service = _nearest(services, key)
+        return Recognition(service=service, basis=Basis.INETD, usual_port=False)
+    guess = tables.at(key)
+    return Recognition(service=guess, basis=Basis.PORT, usual_port=True) if guess else None
+
+
 def is_interpreter(exe: str) -> bool:
     """Say whether a program runs other programs' code, so that its name tells nothing."""
     return _INTERPRETER.fullmatch(exe.rpartition("/")[2]) is not None
+
+
+def _tables(catalogue: Catalogue) -> _Tables:
+    if not _last or _last[0].catalogue is not catalogue:
+        _last[:] = [_Tables(catalogue)]
+    return _last[0]
 
 
 def _signs(listener: Listener, tables: _Tables) -> Signs:

@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -62,11 +63,16 @@ class Document:
 
     def line(self, path: Path) -> int:
         """Say on which line path is set, or else the nearest thing around it."""
-        lines = dict(reversed(list(_lines(self.text))))
+        lines = self._places
         for end in range(len(path), 0, -1):
             if path[:end] in lines:
                 return lines[path[:end]]
         return 1
+
+    @cached_property
+    def _places(self) -> dict[Path, int]:
+        """The first line of every key."""
+        return dict(reversed(list(_lines(self.text))))
 
     def decode(self, kind: type[T], words: Iterable[str] = (), path: Path = ()) -> T:
         """Return the value at path as kind; words are all that the kind knows, for the mend."""
@@ -129,6 +135,8 @@ def _statements(text: str) -> Iterator[tuple[int, dict[str, Any], str]]:
     start, chunk = 1, ""
     for number, line in enumerate(text.split("\n"), 1):
         chunk += line + "\n"
+        if line.endswith(",") and "#" not in line:
+            continue  # inside a list, of perhaps thousands of lines: nothing ends with a comma
         try:
             value = tomllib.loads(chunk)
         except ValueError:

@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from portward.advice import software
 from portward.advice.needs import needed
+from portward.advice.software import is_indispensable
 from portward.model.case import Case
 from portward.model.plan import Change, Remove, Risk
 from portward.model.unknown import Maybe, Unknown
@@ -75,8 +75,7 @@ def _why_not(names: tuple[str, ...], case: Case) -> str:
         for package in (_package(one.listener.package),)
         if package
     }
-    machine = case.snapshot.machine
-    return next((name for name in names if name in kept or not software.removal(name, machine)), "")
+    return next((name for name in names if name in kept or is_indispensable(name)), "")
 
 
 def _package(found: Maybe[str | None]) -> str | None:

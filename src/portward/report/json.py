@@ -16,6 +16,7 @@ from portward.report.views import status as status_view
 
 if TYPE_CHECKING:
     from portward.model.applied import Applied, History
+    from portward.model.explanation import Explanation
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
@@ -31,6 +32,11 @@ def status(case: Case, _look: Look) -> str:
 def audit(audit: Audit, _look: Look) -> str:
     """Write what is wrong."""
     return _write(audit_view.view(audit))
+
+
+def explain(explanation: "Explanation", _look: Look) -> str:
+    """Write what is known."""
+    return _answer("portward-explanation/1", explanation)
 
 
 def reach(answer: "PortReach", _look: Look) -> str:

@@ -19,6 +19,8 @@ from portward.report.screen import (
 )
 from portward.report.screen.head import gaps, head, plural
 
+_MOST_EVIDENCE = 12
+"""A machine may wait for hundreds of updates."""
 _TONES = {severity: Tone(severity) for severity in Severity}
 
 
@@ -84,11 +86,13 @@ def _finding(finding: Finding) -> tuple[Block, ...]:
     pairs: list[tuple[str, Spans]] = []
     if finding.listener:
         pairs.append(("where", ((printable(where(finding.listener)), Tone.PLAIN),)))
-    for index, evidence in enumerate(finding.evidence):
+    for index, evidence in enumerate(finding.evidence[:_MOST_EVIDENCE]):
         source: Spans = (
             ((f"  [{printable(evidence.where)}]", Tone.QUIET),) if evidence.where else ()
         )
         pairs.append(("" if index else "seen", ((printable(evidence.text), Tone.PLAIN), *source)))
+    if (more := len(finding.evidence) - _MOST_EVIDENCE) > 0:
+        pairs.append(("", ((f"and {more} more: --format json lists all", Tone.QUIET),)))
     pairs.append(("why", ((printable(finding.why), Tone.PLAIN),)))
     pairs.append(("do", ((printable(finding.remedy.summary), Tone.PLAIN),)))
     blocks: list[Block] = [Heading(tone, title)]
