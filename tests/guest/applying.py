@@ -89,7 +89,7 @@ def history(guest: Guest) -> list[Json]:
 def scan(address: str, ports: str = "-p-") -> dict[int, str]:
     """Let nmap, an independent judge, say which TCP ports are not silent."""
     family = ["-6"] if ":" in address else []
-    quick = ("--min-rate", "40000", "--max-retries", "1")
+    quick = ("--min-rate", "15000", "--max-retries", "2") if ports == "-p-" else ()
     said = subprocess.run(
         ["nmap", *family, "-Pn", "-n", "-sS", ports, *quick, "-oG", "-", address],
         check=True,

@@ -153,11 +153,12 @@ def _disjoint(protocol: Protocol, allowed: list[_Allowed]) -> Iterator[Opening]:
 
 
 def _opening(protocol: Protocol, first: int, last: int, allowed: list[_Allowed]) -> Opening:
+    groups = dict.fromkeys(one.group for one in allowed)
     return Opening(
         protocol,
         first,
         last,
-        anyone=any(one.group is None for one in allowed),
-        groups=tuple(dict.fromkeys(one.group for one in allowed if one.group)),
+        anyone=None in groups,
+        groups=() if None in groups else tuple(one for one in groups if one),
         origins=tuple(dict.fromkeys(one.origin for one in allowed)),
     )
