@@ -8,6 +8,7 @@ while the firewall is loaded.
 """
 
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -138,7 +139,11 @@ class Bench:
             f" && {tell} --ipset=admin --add-entries-from-file=/root/set"
             f" && {tell} --add-rich-rule='{rule}' && firewall-cmd --quiet --reload"
         )
-        taken = timed(lambda: self.guest.run("sh", "-c", commands, timeout=900))
+        try:
+            taken = timed(lambda: self.guest.run("sh", "-c", commands, timeout=900))
+        except RuntimeError as error:
+            print(f"firewalld gave up on {size:,}: {str(error)[-200:].strip() or 'no word why'}")
+            taken = math.nan
         undo = f"{tell} --remove-rich-rule='{rule}'; {tell} --delete-ipset=admin"
         self.guest.run("sh", "-c", undo, check=False, timeout=900)
         self.guest.run("systemctl", "stop", "firewalld")

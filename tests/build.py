@@ -25,7 +25,7 @@ from portward.model.host import (
     Updates,
 )
 from portward.model.net import Family, Ports, Protocol
-from portward.model.policy import Allowance, Policy, Profile, Sources
+from portward.model.policy import Allowance, Outgoing, Policy, Profile, Sources
 from portward.model.service import Audience, Catalogue, Encryption, Role, Service
 from portward.model.status import (
     Basis,
@@ -239,6 +239,24 @@ def allowance(*ports: str, **facts: Any) -> Allowance:
         "origin": "role web-server",
     }
     return Allowance(**given | facts)
+
+
+def sources(networks: tuple[str, ...] = (), label: str = "any") -> Sources:
+    """Anyone, or networks that somebody chose."""
+    audience = Audience.PRIVATE if networks else Audience.ANYONE
+    return Sources(audience=audience, networks=networks, label=label)
+
+
+def outgoing(*ports: str, **facts: Any) -> Outgoing:
+    """Ports that may be sent to, anywhere."""
+    given: dict[str, Any] = {
+        "service": None,
+        "ports": tuple(map(Ports.parse, ports)),
+        "to": sources(),
+        "reason": "packages",
+        "origin": "policy.toml:9",
+    }
+    return Outgoing(**given | facts)
 
 
 def policy(*allowances: Allowance, **facts: Any) -> Policy:

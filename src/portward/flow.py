@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 STATE_DIR = Path("/var/lib/portward")
 POLICY_FILE = Path("/etc/portward/policy.toml")
-MAX_POLICY_BYTES = 1 << 20
+MAX_POLICY_BYTES = 8 << 20
+"""100,000 networks, each on a line of its own, take half of it."""
 MAX_RULESET_BYTES = 256 << 20
 """100,000 rules take a quarter of it."""
 

@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from build import DAY, allowance, policy
-from portward.backends.allowed import Opening, joined, openings
+from portward.backends.addresses import addresses
+from portward.backends.allowed import Groups, Opening, openings
 from portward.model.net import Ports, Protocol
-from portward.model.policy import Allowance, Sources
+from portward.model.policy import Allowance, Policy, Sources
 from portward.model.service import Audience
 from portward.policy.networks import PRIVATE_NETWORKS
 from portward.policy.resolve import EVERY_ROLE
@@ -19,40 +20,46 @@ def named(
     return allowance(*ports, sources=sources)
 
 
+def opened(made: Policy) -> tuple[Opening, ...]:
+    return openings(made.allowances, DAY, Groups())
+
+
 def test_what_is_for_anyone_is_open_to_anyone() -> None:
-    (one,) = openings(policy(allowance("80/tcp")), DAY)
+    (one,) = opened(policy(allowance("80/tcp")))
     assert (one.protocol, one.first, one.last) == (Protocol.TCP, 80, 80)
-    assert one.sources[0].networks == ()
+    assert one.anyone
     assert one.origins == ("role web-server",)
 
 
 def test_private_means_private_networks_where_the_policy_names_none() -> None:
-    (one,) = openings(policy(allowance("80/tcp", audience=Audience.PRIVATE)), DAY)
-    assert one.sources[0].networks == joined(PRIVATE_NETWORKS)
+    (one,) = opened(policy(allowance("80/tcp", audience=Audience.PRIVATE)))
+    assert not one.anyone
+    assert one.groups[0].addresses == addresses(PRIVATE_NETWORKS)
 
 
 def test_what_is_for_this_host_or_over_or_housekeeping_opens_nothing() -> None:
     shut = policy(
         allowance("25/tcp", audience=Audience.HOST),
         allowance("8080/tcp", until=DAY - timedelta(days=1)),
-        allowance("53/udp", origin=EVERY_ROLE),
+        allowance("68/udp", service="dhcp-client", origin=EVERY_ROLE),
         allowance("1-255/raw"),
     )
-    assert openings(shut, DAY) == ()
-    assert openings(policy(allowance("8080/tcp", until=DAY)), DAY) != ()
+    assert opened(shut) == ()
+    assert opened(policy(allowance("8080/tcp", until=DAY))) != ()
 
 
 def test_overlapping_ranges_are_cut_where_their_sources_differ() -> None:
-    found = openings(policy(named("10-30/tcp"), allowance("20/tcp")), DAY)
-    assert [(one.first, one.last, bool(one.sources[0].networks)) for one in found] == [
+    found = opened(policy(named("10-30/tcp"), allowance("20/tcp")))
+    assert [(one.first, one.last, not one.anyone) for one in found] == [
         (10, 19, True),
         (20, 20, False),
         (21, 30, True),
     ]
 
 
-def test_networks_are_kept_as_few_as_the_kernel_keeps_them() -> None:
-    assert joined(("192.0.2.0/25", "192.0.2.128/25", "192.0.2.7")) == ("192.0.2.0/24",)
+def test_networks_that_are_the_same_are_one_group_whatever_they_are_called() -> None:
+    first, second = opened(policy(named("1/tcp"), named("3/tcp", label="office")))
+    assert first.groups == second.groups
 
 
 _RANGES = st.tuples(st.integers(1, 40), st.integers(0, 10), st.sampled_from(("tcp", "udp")))
@@ -75,7 +82,7 @@ def test_each_port_is_in_one_opening_with_all_who_may_reach_it(
             for ports, who in allowed
         )
     )
-    found = openings(made, DAY)
+    found = opened(made)
     for key in (
         (protocol, port) for protocol in (Protocol.TCP, Protocol.UDP) for port in range(60)
     ):
@@ -83,9 +90,9 @@ def test_each_port_is_in_one_opening_with_all_who_may_reach_it(
         covering = [one for one in found if _covers(one, key)]
         assert len(covering) == bool(who), key
         if "any" in who:
-            assert covering[0].sources[0].networks == ()
+            assert covering[0].anyone
         elif who:
-            assert {source.label for source in covering[0].sources} == who
+            assert {group.label for group in covering[0].groups} == who
 
 
 def _covers(one: Opening, key: tuple[Protocol, int]) -> bool:

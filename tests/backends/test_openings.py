@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from build import DAY, LOOPBACK, allowance, firewall, interface, policy, role, snapshot
-from portward.backends.allowed import Opening, openings
+from portward.backends.addresses import addresses
+from portward.backends.allowed import Groups, Opening, openings
 from portward.backends.nftables import OwnTable, table, with_table
-from portward.model.host import Facing
 from portward.model.net import Protocol
 from portward.model.policy import Allowance, Sources
 from portward.model.service import Audience
@@ -24,13 +24,18 @@ def named(label: str, *networks: str) -> Sources:
 
 def opened(*allowances: Allowance) -> list[tuple[str, int, int, list[str]]]:
     return [
-        (str(one.protocol), one.first, one.last, [source.label for source in one.sources])
+        (
+            str(one.protocol),
+            one.first,
+            one.last,
+            ["anyone"] if one.anyone else [group.label for group in one.groups],
+        )
         for one in found(*allowances)
     ]
 
 
 def found(*allowances: Allowance) -> tuple[Opening, ...]:
-    return openings(policy(*allowances), DAY)
+    return openings(policy(*allowances).allowances, DAY, Groups())
 
 
 OFFICE = named("office", "10.1.0.0/16")
@@ -71,7 +76,7 @@ def test_neighbours_that_different_lines_open_stay_apart() -> None:
 def test_who_lets_anyone_in_lets_in_all_others() -> None:
     both = allowance("80/tcp", sources=OFFICE, origin="p:1"), allowance("80/tcp", origin="p:2")
     (one,) = found(*both)
-    assert [source.networks for source in one.sources] == [()]
+    assert one.anyone
     assert one.origins == ("p:1", "p:2")
 
 
@@ -93,7 +98,7 @@ def test_the_first_and_the_last_port() -> None:
         allowance("80/tcp", until=DAY - timedelta(days=1)),
         allowance("80/tcp", audience=Audience.HOST),
         allowance("80/tcp", audience=Audience.NOBODY),
-        allowance("68/udp", origin=EVERY_ROLE),
+        allowance("68/udp", service="dhcp-client", origin=EVERY_ROLE),
         allowance("1/raw"),
         allowance("58/raw"),
         allowance("1-255/raw"),
@@ -112,13 +117,13 @@ def test_opened_up_to_its_last_day(until: object) -> None:
 
 def test_private_without_networks_of_its_own() -> None:
     (one,) = found(allowance("22/tcp", audience=Audience.PRIVATE))
-    assert set(one.sources[0].networks) == set(PRIVATE_NETWORKS)
+    assert one.groups[0].addresses == addresses(PRIVATE_NETWORKS)
 
 
 def test_networks_are_written_as_the_kernel_keeps_them() -> None:
     wide = named("x", "2001:db8::/33", "192.0.2.128/25", "2001:db8:8000::/33", "192.0.2.0/25")
     (one,) = found(allowance("22/tcp", sources=wide))
-    assert one.sources[0].networks == ("192.0.2.0/24", "2001:db8::/32")
+    assert one.groups[0].addresses == addresses(["192.0.2.0/24", "2001:db8::/32"])
 
 
 def test_one_ip_protocol() -> None:
@@ -140,7 +145,7 @@ def names(own: OwnTable, kind: str) -> list[str]:
 
 def test_sets_are_named_after_the_policy() -> None:
     own = made(allowance("22/tcp", sources=ADMIN), allowance("80/tcp", sources=OFFICE))
-    assert names(own, "set")[:3] == ["admin_v4", "admin_v6", "office_v4"]
+    assert names(own, "set")[:3] == ["net_admin_v4", "net_admin_v6", "net_office_v4"]
     assert {"from_admin", "from_office"} <= set(names(own, "chain"))
     assert names(own, "map") == ["tcp_ports"]
 
@@ -160,7 +165,7 @@ def test_no_two_things_have_one_name() -> None:
         taken = [name for kind in kinds for name in names(own, kind)]
         assert len(taken) == len(set(taken))
         assert max(map(len, taken)) < 256
-    assert "seen_n2_v4" in names(own, "set")
+    assert {"seen_v4", "net_seen_v4"} <= set(names(own, "set"))
 
 
 def test_a_port_says_in_its_comment_who_opened_it() -> None:
@@ -177,17 +182,11 @@ def test_a_long_comment_is_cut_to_what_the_kernel_takes() -> None:
     assert len(said.split('"')[1]) == 120
 
 
-def test_windows_sharing_never_by_an_interface_of_the_internet() -> None:
-    assert '{ 137-139, 445 } jump refused comment "never to the internet"' in made().text
-    inside = interface(facing=Facing.PRIVATE, addresses=("10.0.0.2/8",))
-    assert "never to the internet" not in made(interfaces=(LOOPBACK, inside)).text
-
-
 def test_an_uplink_that_is_called_like_a_bridge_is_no_inner_network() -> None:
     host = role("container-host", forwards=True)
     own = made(roles=(host,), interfaces=(LOOPBACK, interface("br-ex")))
     lines = [line.strip() for line in own.text.splitlines() if 'iifname "br-*"' in line]
-    assert len(lines) == 3  # UDP and TCP of inner networks, and what is passed on from them
+    assert len(lines) == 2  # to this host, and passed on
     assert all(line.startswith('iifname "br-*" iifname != "br-ex" ') for line in lines)
 
 

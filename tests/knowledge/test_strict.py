@@ -173,3 +173,12 @@ def test_every_path_of_every_document_has_a_line_that_names_it(lines: list[str])
 def test_a_path_is_spelled_as_people_read_it() -> None:
     assert spell(("allow", 0, "from")) == "allow[0].from"
     assert spell(()) == ""
+
+
+def test_the_lines_after_a_list_of_thousands_are_found_at_once() -> None:
+    """Quadratic, this would take hours: it is over in a moment or the test never ends."""
+    listed = "".join(f'  "10.{n >> 8}.{n & 255}.0/24",\n' for n in range(60_000))
+    document = Document(f'net = [\n{listed}]\nlast = "a, b," # c,\nmore = 1\n', "x", KnowledgeError)
+    assert document.line(("net",)) == 1
+    assert document.line(("last",)) == 60_003
+    assert document.line(("more",)) == 60_004

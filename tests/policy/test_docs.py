@@ -15,13 +15,17 @@ from portward.policy.resolve import MEANING
 ROOT = Path(__file__).parents[2]
 KNOWN = catalogue.load(Path("/nonexistent"))
 TEXT = (ROOT / "docs/policy.md").read_text()
-POLICY, ROLE = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+POLICY, OUTGOING, ROLE = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
 
 
 def test_the_example_is_a_policy() -> None:
     policy = parse(POLICY, "policy.toml", KNOWN)
     assert len([one for one in policy.allowances if one.origin.startswith("policy")]) == 3
     assert len(policy.suppressions) == 1
+
+
+def test_the_example_of_what_may_be_sent_is_a_policy() -> None:
+    assert len(parse(OUTGOING, "policy.toml", KNOWN).outgoing) == 3
 
 
 def test_the_example_of_a_role_is_one() -> None:

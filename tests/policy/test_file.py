@@ -271,3 +271,58 @@ def test_whatever_is_wrong_is_a_policy_error_with_a_line(head: str, lines: list[
     else:
         outcome = bool(policy.roles)
     assert outcome
+
+
+# --- [[outgoing]] ------------------------------------------------------------------------------
+
+SENT = """\
+roles = ["web-server"]
+
+[networks]
+mirror = ["198.51.100.0/28", "2001:db8:1::/64"]
+
+[[outgoing]]
+service = "https"
+to = "mirror"
+reason = "packages"
+
+[[outgoing]]
+port = "53/udp"
+to = ["mirror", "192.0.2.1"]
+"""
+
+
+def test_what_may_be_sent_is_named_by_service_or_port() -> None:
+    first, second = parse(SENT, "p.toml", KNOWN).outgoing
+    assert [str(one) for one in first.ports] == ["443/tcp", "443/udp"]
+    assert first.to.networks == ("198.51.100.0/28", "2001:db8:1::/64")
+    assert (first.reason, first.origin) == ("packages", "p.toml:6")
+    assert [str(one) for one in second.ports] == ["53/udp"]
+    assert second.to.networks[-1] == "192.0.2.1/32"
+
+
+def test_without_a_word_on_it_anything_may_be_sent() -> None:
+    assert parse('roles = ["web-server"]', "p.toml", KNOWN).outgoing == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('to = "mirror"\n', ""), 'p.toml:6: outgoing[0]: the key "to" is missing'),
+        (
+            ('to = "mirror"', 'to = "host"'),
+            "p.toml:8: outgoing[0].to: this machine may always send",
+        ),
+        (('to = "mirror"', 'to = "miror"'), 'there is no network "miror" under [networks]'),
+        (('to = "mirror"', 'to = "any"\nfrom = "any"'), "outgoing[0].from: unknown key"),
+        (('service = "https"', 'service = "htps"'), 'there is no service "htps"'),
+        (('service = "https"\n', ""), 'neither "service" nor "port" says what is allowed'),
+        (('"https"', '"published"'), 'outgoing[0].service: has no port of its own (add "port")'),
+        (('"53/udp"', '"53"'), 'outgoing[1].port: "53" is no port'),
+        (("[[outgoing]]\nservice", "[outgoing]\nservice"), "p.toml"),
+    ],
+)
+def test_a_mistake_in_what_may_be_sent_is_named(change: tuple[str, str], said: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        parse(SENT.replace(*change), "p.toml", KNOWN)
+    assert said in str(caught.value)

@@ -7,6 +7,8 @@ differ. Text: nft(8). JSON: libnftables-json(5), in the form that nft 1.0 prints
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
+from portward.backends.addresses import Range, length, written
+
 FAMILY = "inet"
 _MOST_COMMENT = 120
 """The kernel's library takes 128 bytes (NFTNL_UDATA_COMMENT_MAXLEN)."""
@@ -49,7 +51,7 @@ class Element(NamedTuple):
 
 
 class Set(NamedTuple):
-    """A named set, or a map from ports to verdicts."""
+    """A named set of addresses or ports, or a map from ports to verdicts."""
 
     name: str
     type: str
@@ -63,6 +65,19 @@ class Set(NamedTuple):
     def is_map(self) -> bool:
         """Say whether its elements have verdicts."""
         return any(element.verdict for element in self.elements)
+
+
+class Parts(NamedTuple):
+    """What a table is made of."""
+
+    sets: tuple[Set, ...] = ()
+    chains: tuple[Chain, ...] = ()
+
+    def __add__(self, other: object) -> "Parts":
+        """Put the parts of two together."""
+        if not isinstance(other, Parts):
+            return NotImplemented
+        return Parts(self.sets + other.sets, self.chains + other.chains)
 
 
 # --- matches -----------------------------------------------------------------------------------
@@ -105,6 +120,13 @@ def ct_status(status: str) -> Words:
     )
 
 
+def is_in(key: Words, name: str) -> Words:
+    """Look a value up in a set."""
+    return Words(
+        f"{key.text} @{name}", {"match": {"op": "==", "left": key.json, "right": f"@{name}"}}
+    )
+
+
 def tcp_flags(mask: tuple[str, ...], wanted: tuple[str, ...]) -> Words:
     """Compare some of the TCP flags with what they must all be."""
     field = {"payload": {"protocol": "tcp", "field": "flags"}}
@@ -114,6 +136,29 @@ def tcp_flags(mask: tuple[str, ...], wanted: tuple[str, ...]) -> Words:
         f"tcp flags & ({'|'.join(mask)}) == {values}",
         {"match": {"op": "==", "left": {"&": [field, list(mask)]}, "right": right}},
     )
+
+
+# --- what is looked up -------------------------------------------------------------------------
+
+
+def field(protocol: str, name: str) -> Words:
+    """Name a field of a header, for a set or a map."""
+    return Words(f"{protocol} {name}", {"payload": {"protocol": protocol, "field": name}})
+
+
+def masked(of: Words, mask: str) -> Words:
+    """Look at a field through a mask."""
+    return Words(f"{of.text} & {mask}", {"&": [of.json, mask]})
+
+
+L4PROTO = Words("meta l4proto", {"meta": {"key": "l4proto"}})
+FIRST_PORT = Words("ct original proto-dst", {"ct": {"key": "proto-dst", "dir": "original"}})
+"""The port that a connection was opened to, whatever translation has made of it."""
+
+
+def concat(*parts: Words) -> Words:
+    """Look at several fields at once."""
+    return Words(" . ".join(one.text for one in parts), {"concat": [one.json for one in parts]})
 
 
 # --- values ------------------------------------------------------------------------------------
@@ -145,11 +190,27 @@ def named(name: str) -> Words:
 
 
 def prefix(text: str) -> Words:
-    """Write a network, or an address where it is one."""
-    address, _, length = text.partition("/")
-    if not length or length == ("128" if ":" in address else "32"):
+    """Write a network, or an address alone."""
+    address, _, bits = text.partition("/")
+    if not bits:
         return Words(address, address)
-    return Words(text, {"prefix": {"addr": address, "len": int(length)}})
+    return Words(text, {"prefix": {"addr": address, "len": int(bits)}})
+
+
+def addresses(ranges: Iterable[Range], version: int) -> tuple[Words, ...]:
+    """Write ranges of addresses as the elements of a set."""
+    return tuple(_addresses(first, last, version) for first, last in ranges)
+
+
+def _addresses(first: int, last: int, version: int) -> Words:
+    text = written(first, version)
+    if first == last:
+        return Words(text, text)
+    bits = length(first, last, version)
+    if bits is not None:
+        return Words(f"{text}/{bits}", {"prefix": {"addr": text, "len": bits}})
+    end = written(last, version)
+    return Words(f"{text}-{end}", {"range": [text, end]})
 
 
 def span(first: int, last: int) -> Words:
@@ -163,6 +224,10 @@ def span(first: int, last: int) -> Words:
 
 ACCEPT = Words("accept", {"accept": None})
 DROP = Words("drop", {"drop": None})
+UNREACHABLE = Words(
+    "reject with icmpx type admin-prohibited",
+    {"reject": {"type": "icmpx", "expr": "admin-prohibited"}},
+)
 COUNTER = Words("counter", {"counter": {"packets": 0, "bytes": 0}})
 MASQUERADE = Words("masquerade", {"masquerade": None})
 
@@ -170,6 +235,28 @@ MASQUERADE = Words("masquerade", {"masquerade": None})
 def jump(chain: str) -> Words:
     """Go on in another chain, and come back."""
     return Words(f"jump {chain}", {"jump": {"target": chain}})
+
+
+def goto(chain: str) -> Words:
+    """Go on in another chain for good."""
+    return Words(f"goto {chain}", {"goto": {"target": chain}})
+
+
+def add(name: str, key: Words) -> Words:
+    """Add to a set; a full one ends the rule."""
+    return Words(
+        f"add @{name} {{ {key.text} }}",
+        {"set": {"op": "add", "elem": key.json, "set": f"@{name}"}},
+    )
+
+
+def over(name: str, key: Words, rate: int, per: str, burst: int) -> Words:
+    """Hold for those alone who are over a limit of their own; a full set ends the rule."""
+    inverted = {"limit": {"rate": rate, "burst": burst, "per": per, "inv": True}}
+    return Words(
+        f"update @{name} {{ {key.text} limit rate over {rate}/{per} burst {burst} packets }}",
+        {"set": {"op": "update", "elem": key.json, "set": f"@{name}", "stmt": [inverted]}},
+    )
 
 
 def dispatch(key: Words, table: str) -> Words:
@@ -204,9 +291,9 @@ def comment(text: str) -> str:
     return plain[:_MOST_COMMENT]
 
 
-def table_text(name: str, sets: Iterable[Set], chains: Iterable[Chain]) -> str:
+def table_text(name: str, parts: Parts) -> str:
     """Write a table that takes the place of one of the same name, in one transaction."""
-    blocks = [_set_text(one) for one in sets] + [_chain_text(one) for one in chains]
+    blocks = [_set_text(one) for one in parts.sets] + [_chain_text(one) for one in parts.chains]
     return (
         f"table {FAMILY} {name} {{ }}\ndelete table {FAMILY} {name}\n\n"
         f"table {FAMILY} {name} {{\n" + "\n".join(blocks) + "}\n"
@@ -249,14 +336,14 @@ def _rule_text(rule: Rule) -> str:
     return f'{words} comment "{rule.comment}"' if rule.comment else words
 
 
-def listing(name: str, sets: Iterable[Set], chains: Iterable[Chain]) -> tuple[Json, ...]:
+def listing(name: str, parts: Parts) -> tuple[Json, ...]:
     """Return the items by which ``nft -j list ruleset`` shows the table."""
     of_table = {"family": FAMILY, "table": name}
-    found = list(chains)
     items: list[Json] = [{"table": {"family": FAMILY, "name": name}}]
-    items += [_set_item(one, of_table) for one in sets]
-    items += [_chain_item(one, of_table) for one in found]
-    items += [_rule_item(rule, chain.name, of_table) for chain in found for rule in chain.rules]
+    items += [_set_item(one, of_table) for one in parts.sets]
+    items += [_chain_item(one, of_table) for one in parts.chains]
+    for chain in parts.chains:
+        items += [_rule_item(rule, chain.name, of_table) for rule in chain.rules]
     return tuple(items)
 
 

@@ -48,6 +48,19 @@ class Allowance(Struct, frozen=True, kw_only=True):
     """The role does not work without it (plan never closes it)."""
 
 
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """Where this machine, and the networks behind it, may connect to."""
+
+    service: str | None
+    """Name in the catalogue; None for a bare port."""
+    ports: tuple[Ports, ...]
+    to: Sources
+    """Whom it may be sent to; never this host, which may always send to itself."""
+    reason: str
+    origin: str
+    """File and line of the policy."""
+
+
 class Suppression(Struct, frozen=True, kw_only=True):
     """A finding that a person has decided to live with, for a while."""
 
@@ -66,6 +79,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     networks: dict[str, tuple[str, ...]]
     allowances: tuple[Allowance, ...]
     suppressions: tuple[Suppression, ...]
+    outgoing: tuple[Outgoing, ...] = ()
+    """Not empty: nothing else may be sent. Empty: anything may."""
     automatic_updates: bool = False
     """Security updates shall be installed without anyone asking."""
     source: str

@@ -59,8 +59,8 @@ def make(case: Case, wish: Wish) -> Plan:
         changes=changes,
         cuts=cuts(case, later),
         way_in=ways,
-        refusals=(*refusals(ways), *_refusals(case, later)),
-        notes=tuple(_notes(case, parts)),
+        refusals=(*refusals(ways), *_refusals(case, later, own)),
+        notes=tuple(_notes(case, parts, own)),
     )
 
 
@@ -70,7 +70,7 @@ def _site(snapshot: Snapshot) -> Site:
     return Site(rules, snapshot)
 
 
-def _refusals(case: Case, later: Snapshot) -> Iterator[Refusal]:
+def _refusals(case: Case, later: Snapshot, own: nftables.OwnTable) -> Iterator[Refusal]:
     """Refuse to shut what the policy allows, and to judge what was not seen."""
     if isinstance(case.snapshot.listeners, Unknown):
         yield Refusal(
@@ -83,6 +83,8 @@ def _refusals(case: Case, later: Snapshot) -> Iterator[Refusal]:
             mend='write a policy with "portward init", or name the roles with --role',
         )
     for one in narrowed(case, later):
+        if any((one.listener.protocol, one.listener.port) in ports for ports in own.kept_off):
+            continue  # our own doing, and noted
         yield Refusal(
             what=f"{one.listener.port}/{one.listener.protocol}, which the policy allows, would be"
             " shut by the rules of another tool",
@@ -90,6 +92,7 @@ def _refusals(case: Case, later: Snapshot) -> Iterator[Refusal]:
         )
 
 
-def _notes(case: Case, parts: list[Part]) -> Iterator[str]:
+def _notes(case: Case, parts: list[Part], own: nftables.OwnTable) -> Iterator[str]:
     yield from case.policy.notes
+    yield from own.notes
     yield from dict.fromkeys(chain.from_iterable(part.notes for part in parts))

@@ -13,7 +13,7 @@ from portward.knowledge.strict import Document, Path
 from portward.knowledge.words import did_you_mean
 from portward.model.errors import PolicyError, PortwardError
 from portward.model.net import Ports
-from portward.model.policy import Allowance, Policy, Profile, Sources, Suppression
+from portward.model.policy import Allowance, Outgoing, Policy, Profile, Sources, Suppression
 from portward.model.service import Audience, Catalogue
 from portward.policy.networks import prefix, width
 from portward.policy.resolve import PRIVATE, Intent, find_role, resolve, sources
@@ -23,6 +23,7 @@ WIDE = {"any": Audience.ANYONE, PRIVATE: Audience.PRIVATE, "host": Audience.HOST
 
 _FINDING = re.compile(r"PW-[0-9a-f]{8}|[a-z0-9]+(?:-[a-z0-9]+)*")
 _NETWORK = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_WRITE_TO = 'write "any", "private", the name of a network, or a list of networks'
 _WRITE_FROM = 'write "any", "private", "host", the name of a network, or a list of networks'
 
 
@@ -35,6 +36,15 @@ class _Allow(Struct, frozen=True, forbid_unknown_fields=True):
     program: str | None = None
     reason: str | None = None
     until: date | None = None
+
+
+class _Outgoing(Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[outgoing]] table as written."""
+
+    to: str | list[str]
+    service: str | None = None
+    port: str | None = None
+    reason: str | None = None
 
 
 class _Suppress(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +63,7 @@ class _File(Struct, frozen=True, forbid_unknown_fields=True):
     automatic_updates: bool = False
     networks: dict[str, object] = {}
     allow: list[dict[str, object]] = []
+    outgoing: list[dict[str, object]] = []
     suppress: list[dict[str, object]] = []
 
 
@@ -70,6 +81,10 @@ def parse(text: str, where: str, catalogue: Catalogue) -> Policy:
             automatic_updates=file.automatic_updates,
             allow=tuple(
                 _allow(document, index, networks, catalogue) for index in range(len(file.allow))
+            ),
+            outgoing=tuple(
+                _outgoing(document, index, networks, catalogue)
+                for index in range(len(file.outgoing))
             ),
             suppressions=tuple(_suppress(document, index) for index in range(len(file.suppress))),
             source=where,
@@ -130,32 +145,45 @@ def _allow(
     if "from" not in document.values["allow"][index]:
         raise document.fault(path, 'the key "from" is missing', _WRITE_FROM)
     allow = document.decode(_Allow, words, path)
-    if allow.service is not None and allow.service not in catalogue.services:
-        what = f'there is no service "{allow.service}"'
-        raise document.fault(
-            (*path, "service"), what, did_you_mean(allow.service, catalogue.services)
-        )
-    if allow.service is None and allow.port is None:
-        raise document.fault(path, 'neither "service" nor "port" says what is allowed')
+    _check_subject(document, path, allow, catalogue)
     if allow.program is not None and not allow.program.startswith("/"):
         raise document.fault(
             (*path, "program"), "is no full path", 'write it like "/usr/sbin/nginx"'
         )
     service = catalogue.services[allow.service] if allow.service is not None else None
-    ports = service.ports if service else ()
-    if allow.port is not None:
-        ports = (_port(document, (*path, "port"), allow.port),)
+    ports = _ports(document, path, allow, catalogue)
     if not ports and not (service and service.dynamic):
         raise document.fault((*path, "service"), "has no port of its own", 'add "port"')
     return Allowance(
         service=allow.service,
         ports=ports,
-        sources=_from(document, (*path, "from"), allow.sources, networks),
+        sources=_whom(document, (*path, "from"), allow.sources, networks, _WRITE_FROM),
         program=allow.program,
         reason=allow.reason or "allowed by the policy",
         until=allow.until,
         origin=f"{document.where}:{document.line(path)}",
     )
+
+
+def _check_subject(
+    document: Document, path: Path, written: _Allow | _Outgoing, catalogue: Catalogue
+) -> None:
+    """Refuse a table that does not say what it is about, or names no service that there is."""
+    if written.service is not None and written.service not in catalogue.services:
+        what = f'there is no service "{written.service}"'
+        raise document.fault(
+            (*path, "service"), what, did_you_mean(written.service, catalogue.services)
+        )
+    if written.service is None and written.port is None:
+        raise document.fault(path, 'neither "service" nor "port" says what is allowed')
+
+
+def _ports(
+    document: Document, path: Path, written: _Allow | _Outgoing, catalogue: Catalogue
+) -> tuple[Ports, ...]:
+    if written.port is not None:
+        return (_port(document, (*path, "port"), written.port),)
+    return catalogue.services[written.service].ports if written.service is not None else ()
 
 
 def _port(document: Document, path: Path, text: str) -> Ports:
@@ -165,17 +193,18 @@ def _port(document: Document, path: Path, text: str) -> Ports:
         raise document.fault(path, wrong.what, wrong.mend) from None
 
 
-def _from(
+def _whom(
     document: Document,
     path: Path,
     written: str | list[str],
     networks: dict[str, tuple[str, ...]],
+    mend: str,
 ) -> Sources:
-    """Read who may reach it: a word, the name of a network, prefixes, or a list of the latter."""
+    """Read who is meant: a word, the name of a network, prefixes, or a list of the latter."""
     if isinstance(written, str) and written in WIDE:
         return sources(WIDE[written], networks)
     if not written:
-        raise document.fault(path, "names nobody", _WRITE_FROM)
+        raise document.fault(path, "names nobody", mend)
     found: dict[str, None] = {}
     for step, text in [(path, written)] if isinstance(written, str) else _each(path, written):
         if text in networks:
@@ -190,6 +219,32 @@ def _from(
     label = written if isinstance(written, str) else ", ".join(written)
     prefixes = tuple(found)
     return Sources(audience=width(prefixes), networks=prefixes, label=label)
+
+
+def _outgoing(
+    document: Document, index: int, networks: dict[str, tuple[str, ...]], catalogue: Catalogue
+) -> Outgoing:
+    """Read one [[outgoing]] table."""
+    path = ("outgoing", index)
+    words = _Outgoing.__struct_fields__
+    if "to" not in document.values["outgoing"][index]:
+        raise document.fault(path, 'the key "to" is missing', _WRITE_TO)
+    outgoing = document.decode(_Outgoing, words, path)
+    _check_subject(document, path, outgoing, catalogue)
+    ports = _ports(document, path, outgoing, catalogue)
+    if not ports:
+        raise document.fault((*path, "service"), "has no port of its own", 'add "port"')
+    to = _whom(document, (*path, "to"), outgoing.to, networks, _WRITE_TO)
+    if to.audience == Audience.HOST:
+        what = "this machine may always send to itself"
+        raise document.fault((*path, "to"), what, _WRITE_TO)
+    return Outgoing(
+        service=outgoing.service,
+        ports=ports,
+        to=to,
+        reason=outgoing.reason or "allowed by the policy",
+        origin=f"{document.where}:{document.line(path)}",
+    )
 
 
 def _suppress(document: Document, index: int) -> Suppression:

@@ -5,7 +5,7 @@ from msgspec import Struct
 from portward.knowledge.words import did_you_mean
 from portward.model.errors import PolicyError
 from portward.model.net import MAX_PORT, Ports, Protocol
-from portward.model.policy import Allowance, Policy, Profile, Sources, Suppression
+from portward.model.policy import Allowance, Outgoing, Policy, Profile, Sources, Suppression
 from portward.model.service import Audience, Catalogue, Need, Role, Service
 
 PRIVATE = "private"
@@ -42,6 +42,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     networks: dict[str, tuple[str, ...]] = {}
     allow: tuple[Allowance, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
+    outgoing: tuple[Outgoing, ...] = ()
     automatic_updates: bool = False
     source: str = ""
     recognised: bool = False
@@ -80,6 +81,7 @@ def resolve(intent: Intent, catalogue: Catalogue) -> Policy:
         networks=intent.networks,
         allowances=(*allow, *needed, *captured, *own),
         suppressions=intent.suppressions,
+        outgoing=intent.outgoing,
         automatic_updates=intent.automatic_updates,
         source=intent.source,
         recognised=intent.recognised,

@@ -39,6 +39,12 @@ _EXCEPTIONS = """
 # reason = "staging API"
 # until = 2026-12-31                 # the last day
 
+# What may be sent; with the first such table everything else is refused, names (dns) as well:
+# [[outgoing]]
+# service = "https"                  # or port = "443/tcp"
+# to = "any"                         # "any", "private", a name or a list of networks
+# reason = "packages"
+
 # A finding that may stay for a while:
 # [[suppress]]
 # finding = "PW-1f2e3d4c"            # or the id of a check
