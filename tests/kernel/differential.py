@@ -14,7 +14,8 @@ from kernel.rulesets import PORTS, Coverage, Generator, Table, Tables, text, wit
 from portward.model.net import Family
 from portward.reach import nft_json
 from portward.reach.host import Host, host
-from portward.reach.path import arrive, packet
+from portward.reach.packets import packet
+from portward.reach.path import arrive
 from portward.reach.ruleset import Kind, Ruleset
 from portward.reach.sources import Sources
 

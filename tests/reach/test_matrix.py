@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portward.model.net import Protocol
-from portward.reach.answer import NUMBERS, SYN, Machine
+from portward.reach.answer import Machine
 from portward.reach.matrix import Answer, Area, Matrix, matrix, partition
-from portward.reach.path import arrive, packet
+from portward.reach.packets import NUMBERS, SYN, packet
+from portward.reach.path import arrive
 from portward.reach.ruleset import Kind, Range, Ruleset, Table
 from portward.reach.sources import Sources
 from reach.rulesets import HOST, RULESETS

@@ -11,7 +11,7 @@ from portward.model.errors import UsageError
 from portward.reach import xtables
 from portward.reach.host import Host
 from portward.reach.load import unknown
-from portward.reach.path import packet
+from portward.reach.packets import packet
 from portward.reach.ruleset import (
     Assign,
     Chance,

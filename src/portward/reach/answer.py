@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from portward.model.net import MAX_PORT, Family, Protocol, is_wildcard
+from portward.reach.alike import alike_devices
 from portward.reach.cuts import (
     asked_by_field,
     cuts,
@@ -17,26 +19,15 @@ from portward.reach.cuts import (
     ranges_of,
     representatives,
     target_ports,
+    translating,
 )
 from portward.reach.host import Host, number
 from portward.reach.indexed import IndexedPaths
-from portward.reach.path import Ending, Journey, arrive, packet
+from portward.reach.packets import EPHEMERAL, NUMBERS
+from portward.reach.path import Ending, Journey, Paths, follow
 from portward.reach.ruleset import IPV4_BITS, Kind, Range, Ruleset
 from portward.reach.sources import Sources
 from portward.reach.walk import Decision
-
-NUMBERS = {
-    Protocol.TCP: 6,
-    Protocol.UDP: 17,
-    Protocol.DCCP: 33,
-    Protocol.SCTP: 132,
-    Protocol.UDPLITE: 136,
-}
-"""IP protocol numbers (IANA)."""
-
-SYN = 2
-EPHEMERAL = 49_152
-"""A source port of no meaning (RFC 6335: the dynamic range begins there)."""
 
 _LINK_LOCAL = 0xFE80 << 112, (0xFEC0 << 112) - 1
 """fe80::/10 (RFC 4291)."""
@@ -62,8 +53,21 @@ class _Apart(NamedTuple):
     """Ports that stand for all others, of one protocol."""
 
     sports: list[int]
+    translated_sports: list[int]
+    """The same for what becomes of the destination alone."""
+    starts: list[int]
+    """Where the ranges of ports begin that this tells apart; none if nothing is translated."""
     ports: list[int]
-    """To which packets may be sent that are translated."""
+    """One of each kind of these ranges."""
+
+
+class _Asked(NamedTuple):
+    """The ports from low to high, which fare alike, and what became of a packet to one of them."""
+
+    low: int
+    high: int
+    port: int
+    journey: Journey
 
 
 class Machine:
@@ -83,13 +87,20 @@ class Machine:
         self.addresses = _one_each(own, told_apart)
         sports = told.get("sport", nothing)
         self.sports = representatives(sports, MAX_PORT) if sports else [EPHEMERAL]
-        self.translated = self._translated()
-        asked = told.get("dport", nothing) | told.get("original dport", nothing)
-        self._ports = representatives(asked | target_ports(ruleset), MAX_PORT)
+        self._translating = translating(ruleset)
+        self._targets = target_ports(ruleset)
+        # A port that packets are translated to stands alone.
+        self._breaks = sorted({0, *(edge for low, _ in self._targets for edge in (low, low + 1))})
         self._apart: dict[Protocol, _Apart] = {}
         self._martians: dict[str, int] = {}
-        self._made: dict[tuple[str, Protocol, int, int, int], Journey] = {}
+        self._made: dict[tuple[str, Protocol, int, int], list[_Asked]] = {}
         self._paths = IndexedPaths(ruleset, host, self.sources)
+
+    @cached_property
+    def _alike(self) -> dict[str, str]:
+        """For each device one by which packets fare alike."""
+        groups = alike_devices(self._paths, self.asked)
+        return {device: group[0] for group in groups for device in group}
 
     @property
     def last(self) -> int:
@@ -118,27 +129,24 @@ class Machine:
     def door(self, device: str, protocol: Protocol, port: int, address: str) -> Door:
         """Say who can reach a port that listens on an address by one interface."""
         bound = None if is_wildcard(address) else number(address)
-        ports = {port, self._alike(port)}
         return self._open(
             device,
             (
                 journey
-                for sent_to in dict.fromkeys([self._alike(port), *self._told_apart(protocol).ports])
+                for sent_to in dict.fromkeys([port, *self._told_apart(protocol).ports])
                 for journey in self._journeys(device, protocol, sent_to, bound)
             ),
-            lambda ending: _delivers(ending, ports, bound),
+            lambda ending: _delivers(ending, port, bound),
         )
 
     def published(self, device: str, protocol: Protocol, port: int) -> Door:
         """Say who gets through to a port that a program holds and rules may pass on."""
-        journeys = self._journeys(device, protocol, self._alike(port), None)
+        journeys = self._journeys(device, protocol, port, None)
         return self._open(device, journeys, is_accepted)
 
     def forwarded(self, device: str, protocol: Protocol, port: int) -> Door:
         """Say who gets through to what rules alone pass a port of this machine on to."""
-        return self._open(
-            device, self._journeys(device, protocol, self._alike(port), None), _is_forwarded
-        )
+        return self._open(device, self._journeys(device, protocol, port, None), _is_forwarded)
 
     def translations(self, device: str, protocol: Protocol) -> Iterator[tuple[Range, int | None]]:
         """Yield the ports that are passed on to another machine, or to a container.
@@ -146,13 +154,14 @@ class Machine:
         With the address that they are passed on for: None where it is any of this machine's. To
         be passed on is not yet to get through: that is for forwarded() to say.
         """
-        for first, following in pairwise([*self.translated, MAX_PORT + 1]):
+        apart = self._told_apart(protocol)
+        for first, following in pairwise([*apart.starts, MAX_PORT + 1]):
             passed_on = [
                 address
                 for address in self.addresses
                 if any(
                     ending.hook in {"forward", "postrouting"} and ending.address != address
-                    for sport in self.sports
+                    for sport in apart.translated_sports
                     for ending in self._journey(device, protocol, address, first, sport).endings
                 )
             ]
@@ -190,10 +199,9 @@ class Machine:
     def refused(self, device: str) -> int:
         """Return the sources that no packet by this interface may have, whatever the rules."""
         if device not in self._martians:
-            plain = packet(
-                self.host, self.sources, device=device, protocol=6, daddr=self.addresses[0], dport=1
-            )
-            endings = arrive(Ruleset(), self.host, self.sources, plain).endings
+            paths = Paths(Ruleset(), self.host, self.sources)
+            plain = paths.first(device, Protocol.TCP, self.addresses[0], 1)
+            endings = paths.follow(plain).endings
             self._martians[device] = 0
             for ending in endings:
                 if ending.kind != Kind.ACCEPT:
@@ -214,42 +222,51 @@ class Machine:
     def _journey(
         self, device: str, protocol: Protocol, address: int, port: int, sport: int
     ) -> Journey:
-        key = (device, protocol, address, port, sport)
-        if key not in self._made:
-            self._made[key] = self._paths.follow(
-                packet(
-                    self.host,
-                    self.sources,
-                    device=device,
-                    protocol=NUMBERS[protocol],
-                    daddr=address,
-                    dport=port,
-                    sport=sport,
-                    tcp_flags=SYN if protocol == Protocol.TCP else None,
-                )
-            )
-        return self._made[key]
+        device = self._alike.get(device, device)
+        asked = self._made.setdefault((device, protocol, address, sport), [])
+        known = next((one for one in asked if one.low <= port <= one.high), None)
+        if known is None:
+            known = self._ask(device, protocol, address, port, sport)
+            asked.append(known)
+        return _sent_to(port, known)
+
+    def _ask(self, device: str, protocol: Protocol, address: int, port: int, sport: int) -> _Asked:
+        walk = self._paths.walk()
+        first = self._paths.first(device, protocol, address, port, sport)
+        journey = Journey(walk, follow(self._paths, walk, first))
+        at = bisect_right(self._breaks, port)
+        before = self._breaks[at] - 1 if at < len(self._breaks) else MAX_PORT
+        low, high = walk.span
+        return _Asked(max(low, self._breaks[at - 1]), min(high, before), port, journey)
 
     def _told_apart(self, protocol: Protocol) -> _Apart:
         """Return one of all ports that the rules about a protocol tell apart."""
         if protocol not in self._apart:
             number = NUMBERS[protocol]
             sports = cuts_about(self.ruleset, "sport", number)
-            ports = cuts_about(_translating(self.ruleset), "dport", number)
+            sent_from = cuts_about(self._translating, "sport", number)
+            starts: list[int] = []
+            cut = {(1, MAX_PORT)}
+            if self._translating.tables:
+                cut |= cuts_about(self._translating, "dport", number) | self._targets
+                starts = representatives(cut, MAX_PORT)[1:]  # there is no port 0
             self._apart[protocol] = _Apart(
                 sports=_one_each(self.sports, sports),
-                ports=_one_each(self.translated, ports | target_ports(self.ruleset)),
+                translated_sports=_one_each(self.sports, sent_from),
+                starts=starts,
+                ports=_one_each(starts, cut),
             )
         return self._apart[protocol]
 
-    def _alike(self, port: int) -> int:
-        """Return the first port that no rule tells apart from this one."""
-        return self._ports[bisect_right(self._ports, port) - 1]
 
-    def _translated(self) -> list[int]:
-        """Return one port of each kind that translation of the destination tells apart."""
-        asked = cuts(_translating(self.ruleset), "dport")
-        return [port for port in representatives(asked, MAX_PORT) if port] if asked else []
+def _sent_to(port: int, asked: _Asked) -> Journey:
+    """Return what becomes of a packet to one of the ports that fare alike."""
+    if port == asked.port:
+        return asked.journey
+    endings = [
+        one._replace(port=port) if one.port == asked.port else one for one in asked.journey.endings
+    ]
+    return Journey(asked.journey.walk, endings)
 
 
 _Decisions = dict[tuple[object, ...], Decision]
@@ -350,24 +367,13 @@ def networks(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
     )
 
 
-def _delivers(ending: Ending, ports: set[int], bound: int | None) -> bool:
-    here = ending.kind == Kind.ACCEPT and ending.hook == "input" and ending.port in ports
+def _delivers(ending: Ending, port: int, bound: int | None) -> bool:
+    here = ending.kind == Kind.ACCEPT and ending.hook == "input" and ending.port == port
     return here and (bound is None or ending.address == bound)
 
 
 def _is_forwarded(ending: Ending) -> bool:
     return ending.kind == Kind.ACCEPT and ending.hook == "forward"
-
-
-def _translating(ruleset: Ruleset) -> Ruleset:
-    """Return the tables that may translate the destination of a packet."""
-    return Ruleset(
-        tables=tuple(
-            table
-            for table in ruleset.tables
-            if any(chain.base and chain.base.type == "nat" for chain in table.chains)
-        )
-    )
 
 
 def _one_each(values: list[int], told_apart: Iterable[Range]) -> list[int]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from portward.reach.ruleset import (
     MANY_PORTS,
     Bits,
+    Chain,
     Dispatch,
     Elements,
     Field,
@@ -22,11 +23,14 @@ from portward.reach.ruleset import (
     Test,
     Translate,
     Values,
+    Verdict,
 )
 
 MAX_PORT = 65_535
 _TRANSPORT = (Field("l4proto"),)
 _PORTS = frozenset({"dport", "original dport", "sport"})
+_BEFORE_ROUTING = frozenset({"ingress", "prerouting"})
+_OF_DESTINATION = frozenset({"dnat", "redirect"})
 
 
 def cuts(ruleset: Ruleset, field: str) -> set[Range]:
@@ -118,6 +122,55 @@ def target_ports(ruleset: Ruleset) -> set[Range]:
                 if last - first < MANY_PORTS:
                     found.update((port, port) for port in range(first, last + 1))
     return found
+
+
+def translating(ruleset: Ruleset) -> Ruleset:
+    """Return what decides whether and where destinations are translated; nothing if none are.
+
+    That is done before routing alone, so only rules there count. All kinds of chains do: one may
+    set a mark that a chain of translation asks for.
+    """
+    found = []
+    translates = False
+    for table in ruleset.tables:
+        chains = _before_routing(table)
+        translates = translates or any(
+            isinstance(step, Translate) and step.kind in _OF_DESTINATION
+            for chain in chains
+            for rule in chain.rules
+            for step in rule.steps
+        )
+        found.append(Table(family=table.family, name=table.name, chains=chains, sets=table.sets))
+    return Ruleset(tables=tuple(found)) if translates else Ruleset()
+
+
+def _before_routing(table: Table) -> tuple[Chain, ...]:
+    """Return the chains of a table that packets meet before the routing decision."""
+    named = {chain.name: chain for chain in table.chains}
+    waiting = [one for one in table.chains if one.base and one.base.hook in _BEFORE_ROUTING]
+    found: dict[str, Chain] = {}
+    while waiting:
+        chain = waiting.pop()
+        if chain.name in found:
+            continue
+        found[chain.name] = chain
+        for rule in chain.rules:
+            for step in rule.steps:
+                waiting += (named[name] for name in jumps(step, table) if name in named)
+    return tuple(found.values())
+
+
+def jumps(step: Step, table: Table) -> Iterator[str]:
+    """Yield the chains that a step may jump to."""
+    if isinstance(step, Verdict) and step.chain:
+        yield step.chain
+    elif isinstance(step, Dispatch):
+        entries = step.entries
+        if isinstance(entries, SetName):
+            entries = elements(entries, table).verdicts
+        for name in dict.fromkeys(verdict.chain for _, verdict in entries):
+            if name:
+                yield name
 
 
 def representatives(ranges: Iterable[Range], last: int) -> list[int]:

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from portward.reach.cuts import asked, elements
+from portward.reach.cuts import asked, elements, jumps
 from portward.reach.host import Host
 from portward.reach.path import Paths
 from portward.reach.ruleset import (
@@ -370,7 +370,7 @@ class Index:
                 if PORT in fields and _name(step.source) == PORT:
                     cuts |= {*range(LAST + 1)}
             pure = pure and not isinstance(step, Assign | Translate | Untrack)
-            for name in _jumps(step, table):
+            for name in jumps(step, table):
                 chain = self.target(table, name)
                 if chain is None:
                     continue
@@ -818,19 +818,6 @@ def _class(starts: list[int], found: int) -> Range:
     """Return the interval between two starts in which a value lies."""
     at = bisect_right(starts, found)
     return starts[at - 1], starts[at] - 1 if at < len(starts) else LAST
-
-
-def _jumps(step: Step, table: Table) -> Iterator[str]:
-    """Yield the chains that a step may jump to."""
-    if isinstance(step, Verdict) and step.chain:
-        yield step.chain
-    elif isinstance(step, Dispatch):
-        entries = step.entries
-        if isinstance(entries, SetName):
-            entries = elements(entries, table).verdicts
-        for name in dict.fromkeys(verdict.chain for _, verdict in entries):
-            if name:
-                yield name
 
 
 def _key(name: str, found: Value, known: _Chain) -> object:

@@ -12,11 +12,13 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from portward.model.net import Family, Protocol
-from portward.reach.answer import NUMBERS, SYN, Machine
-from portward.reach.cuts import steps, target_ports
+from portward.reach.alike import alike_devices
+from portward.reach.answer import Machine
+from portward.reach.cuts import target_ports
 from portward.reach.indexed import LAST, Effect, IndexedPaths, IndexedWalk, Share
-from portward.reach.path import Ending, Paths, follow, packet
-from portward.reach.ruleset import Kind, Names, Place, Range, Translate
+from portward.reach.packets import NUMBERS, SYN, packet
+from portward.reach.path import Ending, follow
+from portward.reach.ruleset import Kind, Place, Range
 from portward.reach.sources import Sources
 from portward.reach.walk import Decision, Spread
 
@@ -94,7 +96,7 @@ def matrix(machine: Machine) -> Matrix:
     making = _Making(machine)
     areas = [
         area
-        for devices in alike_devices(machine)
+        for devices in alike_devices(making.paths, machine.asked)
         for address in machine.addresses
         for protocol in PROTOCOLS
         for area in making.areas(devices, address, protocol)
@@ -136,29 +138,6 @@ def _numbers(bits: int) -> Iterator[int]:
     while at >= 0:
         yield at
         at = text.find("1", at + 1)
-
-
-def alike_devices(machine: Machine) -> list[tuple[str, ...]]:
-    """Group the devices by which packets fare alike."""
-    paths = Paths(machine.ruleset, machine.host, machine.sources)
-    ruleset = machine.ruleset
-    names = {values for values in machine.asked.get("iifname", ()) if isinstance(values, Names)}
-    bases = [chain.base for table in ruleset.tables for chain in table.chains if chain.base]
-    bound = {device for base in bases for device in base.devices}
-    # A reverse path check, and a redirection to the interface's own address, differ by device.
-    differs = "fib saddr . iif oif" in machine.asked or any(
-        isinstance(step, Translate) and step.kind == "redirect" for _, step in steps(ruleset)
-    )
-    groups: dict[object, list[str]] = {}
-    for device in machine.host.devices:
-        key = (
-            tuple(one.has(device) for one in names),
-            device in machine.host.localnet,
-            paths.martians(device),
-            device if differs or device in bound else "",
-        )
-        groups.setdefault(key, []).append(device)
-    return [tuple(group) for group in groups.values()]
 
 
 class _Journey(NamedTuple):

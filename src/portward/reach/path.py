@@ -9,6 +9,7 @@ follows is let through by "established" or not at all.
 
 from typing import NamedTuple
 
+from portward.model.net import Protocol
 from portward.model.unknown import Unknown
 from portward.reach.host import (
     BROADCAST,
@@ -20,6 +21,7 @@ from portward.reach.host import (
     Host,
     Way,
 )
+from portward.reach.packets import EPHEMERAL, NEW, NUMBERS, SYN, packet
 from portward.reach.ruleset import (
     IPV4_BITS,
     Assign,
@@ -54,16 +56,9 @@ CONNTRACK = -200
 NAT = -100
 """enum nf_ip_hook_priorities: NF_IP_PRI_CONNTRACK, NF_IP_PRI_NAT_DST."""
 
-NEW = 8
-"""The bit of IP_CT_NEW, as "ct state" has it."""
-
-_OF_CONNECTION = ("ct mark", "ct status", "ct direction", "original daddr", "original dport")
-"""What a packet has once it belongs to a connection."""
 _DNAT = 32
 """IPS_DST_NAT."""
 
-_NFPROTO = {32: 2, 128: 10}
-_ETHER_TYPE = {32: 0x0800, 128: 0x86DD}
 _FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
 
 
@@ -101,35 +96,6 @@ def arrive(ruleset: Ruleset, machine: Host, sources: Sources, packet: Packet) ->
     return Paths(ruleset, machine, sources).follow(packet)
 
 
-def packet(
-    machine: Host,
-    sources: Sources,
-    *,
-    device: str,
-    protocol: int,
-    daddr: int,
-    dport: int | None,
-    **fields: Value,
-) -> Packet:
-    """Return the first packet of a connection, from all sources."""
-    first: Fields = {
-        "nfproto": _NFPROTO[machine.bits],
-        "ether type": _ETHER_TYPE[machine.bits],
-        "iifname": device,
-        "oifname": "",  # not None: without an output device "! -o eth0" holds (nft_meta.c)
-        "l4proto": protocol,
-        "saddr": Spread(sources),
-        "daddr": daddr,
-        "dport": Undecided("what stands where others have ports") if dport is None else dport,
-        "mark": 0,
-        "ct state": INVALID,
-        **dict.fromkeys(_OF_CONNECTION),
-        "skuid": None,
-        **{name.replace("_", " "): value for name, value in fields.items()},
-    }
-    return Packet(first, sources.all)
-
-
 class Paths:
     """The ways through one family of a machine; what was found for a packet serves the next."""
 
@@ -138,6 +104,7 @@ class Paths:
         self.ruleset = ruleset
         self.machine = machine
         self.sources = sources
+        self._saddr = Spread(sources)
         self._hooked: dict[str, list[_Hooked]] = {}
         self._routes: dict[int, Way | None] = {}
         self._spreads: dict[tuple[str, str], Spread] = {}
@@ -156,6 +123,25 @@ class Paths:
     def walk(self) -> Walk:
         """Return what executes the chains for one packet."""
         return Walk(self.sources)
+
+    def first(
+        self, device: str, protocol: Protocol, address: int, port: int, sport: int = EPHEMERAL
+    ) -> Packet:
+        """Return the first packet of a connection to a port, from all sources.
+
+        All packets share what is known of the sources, so that an index knows them as alike.
+        """
+        return packet(
+            self.machine,
+            self.sources,
+            device=device,
+            protocol=NUMBERS[protocol],
+            daddr=address,
+            dport=port,
+            sport=sport,
+            saddr=self._saddr,
+            tcp_flags=SYN if protocol == Protocol.TCP else None,
+        )
 
     def hooked(self, hook: str) -> list[_Hooked]:
         """Return the base chains of a hook as the kernel runs them.
@@ -197,7 +183,7 @@ class Paths:
 
     def spread(self, result: str, device: str) -> Spread:
         """Return what a fib lookup of the source yields, source by source."""
-        key = (result, device)
+        key = (result, device if result == "iif oif" else "")
         if key not in self._spreads:
             values: dict[int | str, int] = {}
             left = self.sources.all
@@ -377,18 +363,18 @@ class _Way:
                 past = [*past, *packets]
                 self._doubt("whether connections are tracked", packets)
         outcome = self.walk.base(stage.table, stage.chain, packets)
-        for kind, packet in outcome.ended:
-            self._end(kind, packet, stage.base.hook)
+        for kind, one in outcome.ended:
+            self._end(kind, one, stage.base.hook)
         # The program behind a queue may drop a packet or let it go on as an accept does.
-        queued = [packet for kind, packet in outcome.ended if kind == Kind.QUEUE]
+        queued = [one for kind, one in outcome.ended if kind == Kind.QUEUE]
         self._doubt(QUEUED, queued)
         accepted = [self._translated(one) for one in (*outcome.accepted, *queued)]
         return self._derived(merged([*past, *accepted]))
 
     def _doubt(self, why: str, packets: list[Packet]) -> None:
         doubts = self.walk.doubts
-        for packet in packets:
-            doubts[why] = doubts.get(why, 0) | packet.live
+        for one in packets:
+            doubts[why] = doubts.get(why, 0) | one.live
 
     def _translated(self, packet: Packet) -> Packet:
         """Give a packet the status that its translation, if there was one, results in."""

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from portward.model.errors import UsageError
 from portward.model.net import Family, Protocol, is_loopback, is_wildcard
 from portward.model.reaching import Answer, Hop, PacketReach
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN
 from portward.reach.host import LOCAL, LOOPBACK, Host
-from portward.reach.path import Journey, Paths, packet
+from portward.reach.packets import EPHEMERAL
+from portward.reach.path import Journey, Paths
 from portward.reach.question import destination, written
 from portward.reach.ruleset import (
     Chain,
@@ -166,17 +166,9 @@ def follow(site: Site, question: Question) -> PacketReach:
     listens = site.listens(question.protocol, question.port)
     to = _destination(machine, device, question, listens)
     sources = Sources.of_points([int(source)])
-    first = packet(
-        machine,
-        sources,
-        device=device,
-        protocol=NUMBERS[question.protocol],
-        daddr=to,
-        dport=question.port,
-        sport=question.source_port,
-        tcp_flags=SYN if question.protocol == Protocol.TCP else None,
-    )
-    journey = _Recorded(site.ruleset, machine, sources).follow(first)
+    paths = _Recorded(site.ruleset, machine, sources)
+    first = paths.first(device, question.protocol, to, question.port, question.source_port)
+    journey = paths.follow(first)
     verdicts = dict.fromkeys(ending.kind for ending in journey.endings)
     doubts = tuple(name for name, live in journey.walk.doubts.items() if live)
     return PacketReach(
