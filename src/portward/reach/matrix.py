@@ -15,9 +15,11 @@ from portward.model.net import Family, Protocol
 from portward.reach.alike import alike_devices
 from portward.reach.answer import Machine
 from portward.reach.cuts import target_ports
-from portward.reach.indexed import LAST, Effect, IndexedPaths, IndexedWalk, Share
+from portward.reach.effects import Effect, Share
+from portward.reach.indexed import IndexedPaths, IndexedWalk
 from portward.reach.packets import NUMBERS, SYN, packet
 from portward.reach.path import Ending, follow
+from portward.reach.port_spans import LAST
 from portward.reach.ruleset import Kind, Place, Range
 from portward.reach.sources import Sources
 from portward.reach.walk import Decision, Spread
