@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,23 +14,26 @@ from portward.reach.alike import alike_devices
 from portward.reach.cuts import (
     asked_by_field,
     cuts,
-    cuts_about,
     least_named,
     ranges_of,
     representatives,
     target_ports,
     translating,
 )
-from portward.reach.host import Host, number
+from portward.reach.host import UNICAST, Host, number
 from portward.reach.indexed import IndexedPaths
+from portward.reach.mentions import Mention, mentions, told_apart
 from portward.reach.packets import EPHEMERAL, NUMBERS
-from portward.reach.path import Ending, Journey, Paths, follow
+from portward.reach.path import Ending, Journey, Paths, before_routing, follow
 from portward.reach.ruleset import IPV4_BITS, Kind, Range, Ruleset
 from portward.reach.sources import Sources
 from portward.reach.walk import Decision
 
 _LINK_LOCAL = 0xFE80 << 112, (0xFEC0 << 112) - 1
 """fe80::/10 (RFC 4291)."""
+
+
+_DESTINATION = ("daddr", "original daddr")
 
 
 class Door(Struct, frozen=True, kw_only=True):
@@ -50,13 +53,16 @@ class Door(Struct, frozen=True, kw_only=True):
 
 
 class _Apart(NamedTuple):
-    """Ports that stand for all others, of one protocol."""
+    """What rules tell apart of the packets of one protocol."""
 
-    sports: list[int]
+    addresses: list[Mention]
+    sports: list[Mention]
+    translated_addresses: list[int]
+    """Own addresses that stand for all others where only translation counts."""
     translated_sports: list[int]
-    """The same for what becomes of the destination alone."""
+    """Source ports of that kind."""
     starts: list[int]
-    """Where the ranges of ports begin that this tells apart; none if nothing is translated."""
+    """Where the ranges of ports begin that translation tells apart; empty if there is none."""
     ports: list[int]
     """One of each kind of these ranges."""
 
@@ -82,9 +88,9 @@ class Machine:
         nothing: set[Range] = set()
         edges = {*told.get("saddr", nothing), *host.cuts(), *_special(host)}
         self.sources = Sources(host.bits, edges)
-        own = [address for address in host.own if not _is_loopback(address, host)]
-        told_apart = told.get("daddr", nothing) | told.get("original daddr", nothing)
-        self.addresses = _one_each(own, told_apart)
+        self.addresses = self._one_each_address(
+            {span for field in _DESTINATION for span in told.get(field, nothing)}
+        )
         sports = told.get("sport", nothing)
         self.sports = representatives(sports, MAX_PORT) if sports else [EPHEMERAL]
         self._translating = translating(ruleset)
@@ -154,20 +160,32 @@ class Machine:
         With the address that they are passed on for: None where it is any of this machine's. To
         be passed on is not yet to get through: that is for forwarded() to say.
         """
+        if self.host.forwards is False:
+            return
         apart = self._told_apart(protocol)
         for first, following in pairwise([*apart.starts, MAX_PORT + 1]):
             passed_on = [
                 address
-                for address in self.addresses
+                for address in apart.translated_addresses
                 if any(
-                    ending.hook in {"forward", "postrouting"} and ending.address != address
+                    self._passes_on(device, protocol, address, first, sport)
                     for sport in apart.translated_sports
-                    for ending in self._journey(device, protocol, address, first, sport).endings
                 )
             ]
             if passed_on:
-                everywhere = len(passed_on) == len(self.addresses)
+                everywhere = len(passed_on) == len(apart.translated_addresses)
                 yield (first, following - 1), None if everywhere else passed_on[0]
+
+    def _passes_on(
+        self, device: str, protocol: Protocol, address: int, port: int, sport: int
+    ) -> bool:
+        """Say whether a packet to an own address is sent on to another's."""
+        first = self._paths.first(device, protocol, address, port, sport)
+        found = before_routing(self._paths, self._paths.walk(), first)
+        return any(
+            isinstance(to := one.fields["daddr"], int) and self._paths.kind(to) == UNICAST
+            for one in found
+        )
 
     def _open(
         self, device: str, journeys: Iterable[Journey], reaches: Callable[[Ending], bool]
@@ -212,11 +230,18 @@ class Machine:
         self, device: str, protocol: Protocol, port: int, bound: int | None
     ) -> Iterator[Journey]:
         """Send packets to a port on every address, from every source port, that fare apart."""
-        addresses = self.addresses
+        apart = self._told_apart(protocol)
+        # A translation may give a packet another port, which rules may ask for then.
+        ports = [port, *(low for low, _ in self._targets)]
+        if bound is None or self._translating.tables:
+            addresses = self._one_each_address(told_apart(apart.addresses, ports))
+        else:
+            addresses = []  # what is sent to another address ends there
         if bound is not None and bound not in addresses:
-            addresses = [*addresses, bound]
+            addresses.append(bound)
+        sports = _one_each(self.sports, told_apart(apart.sports, ports))
         for address in addresses:
-            for sport in self._told_apart(protocol).sports:
+            for sport in sports:
                 yield self._journey(device, protocol, address, port, sport)
 
     def _journey(
@@ -243,20 +268,47 @@ class Machine:
         """Return one of all ports that the rules about a protocol tell apart."""
         if protocol not in self._apart:
             number = NUMBERS[protocol]
-            sports = cuts_about(self.ruleset, "sport", number)
-            sent_from = cuts_about(self._translating, "sport", number)
             starts: list[int] = []
             cut = {(1, MAX_PORT)}
             if self._translating.tables:
-                cut |= cuts_about(self._translating, "dport", number) | self._targets
+                cut |= _values(self._translating, ("dport",), number) | self._targets
                 starts = representatives(cut, MAX_PORT)[1:]  # there is no port 0
             self._apart[protocol] = _Apart(
-                sports=_one_each(self.sports, sports),
-                translated_sports=_one_each(self.sports, sent_from),
+                addresses=self._mentions(_DESTINATION, number),
+                sports=self._mentions(("sport",), number),
+                translated_addresses=self._one_each_address(
+                    _values(self._translating, _DESTINATION, number)
+                ),
+                translated_sports=_one_each(
+                    self.sports, _values(self._translating, ("sport",), number)
+                ),
                 starts=starts,
                 ports=_one_each(starts, cut),
             )
         return self._apart[protocol]
+
+    def _mentions(self, fields: tuple[str, ...], protocol: int) -> list[Mention]:
+        named = [field for field in fields if field in self.asked]
+        return mentions(self.ruleset, named, protocol) if named else []
+
+    def _one_each_address(self, told_apart: Iterable[Range]) -> list[int]:
+        """Return one of all own addresses that no rule tells apart.
+
+        A lookup of an address by one interface tells those of different interfaces apart.
+        """
+        own = self.host.own
+        by_device = any(field.startswith("fib daddr . ") for field in self.asked)
+        groups: dict[str, list[int]] = {}
+        for address, device in own.items():
+            if not _is_loopback(address, self.host):
+                groups.setdefault(device if by_device else "", []).append(address)
+        return [one for group in groups.values() for one in _one_each(group, told_apart)]
+
+
+def _values(ruleset: Ruleset, fields: tuple[str, ...], protocol: int) -> set[Range]:
+    """Return the values of some fields that rules about a protocol ask for."""
+    found = mentions(ruleset, fields, protocol)
+    return {span for one in found for span in one.values}
 
 
 def _sent_to(port: int, asked: _Asked) -> Journey:
@@ -359,12 +411,15 @@ def _prefixes(span: Range) -> int:
 
 def networks(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
     """Write ranges as the fewest prefixes."""
+    return tuple(text for span in ranges for text in _written(span, family))
+
+
+@lru_cache(4096)
+def _written(span: Range, family: Family) -> tuple[str, ...]:
+    """Write a range as prefixes: up to 254 of them, and the same for many ports."""
     kind = IPv4Address if family == Family.IPV4 else IPv6Address
-    return tuple(
-        str(network)
-        for first, last in ranges
-        for network in summarize_address_range(kind(first), kind(last))
-    )
+    first, last = span
+    return tuple(map(str, summarize_address_range(kind(first), kind(last))))
 
 
 def _delivers(ending: Ending, port: int, bound: int | None) -> bool:

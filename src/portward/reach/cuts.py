@@ -15,7 +15,6 @@ from portward.reach.ruleset import (
     Part,
     Range,
     Row,
-    Rule,
     Ruleset,
     SetName,
     Step,
@@ -27,7 +26,6 @@ from portward.reach.ruleset import (
 )
 
 MAX_PORT = 65_535
-_TRANSPORT = (Field("l4proto"),)
 _PORTS = frozenset({"dport", "original dport", "sport"})
 _BEFORE_ROUTING = frozenset({"ingress", "prerouting"})
 _OF_DESTINATION = frozenset({"dnat", "redirect"})
@@ -39,36 +37,6 @@ def cuts(ruleset: Ruleset, field: str) -> set[Range]:
     for values in asked_values(ruleset, field):
         found.update(() if isinstance(values, Names) else values)
     return found
-
-
-def cuts_about(ruleset: Ruleset, field: str, protocol: int) -> set[Range]:
-    """Return the ranges of a field's values that rules ask for which may be about a protocol."""
-    return ranges_of(
-        values
-        for table in ruleset.tables
-        for chain in table.chains
-        for rule in chain.rules
-        if _may_be_about(rule, protocol)
-        for step in rule.steps
-        for values in asked(step, table, field)
-    )
-
-
-def _may_be_about(rule: Rule, protocol: int) -> bool:
-    """Say whether a rule asks for no other transport protocol."""
-    return not any(
-        isinstance(step, Test)
-        and step.parts == _TRANSPORT
-        and not step.negated
-        and not isinstance(step.rows, SetName)
-        and not any(
-            low <= protocol <= high
-            for row in step.rows
-            if not isinstance(row[0], Names)
-            for low, high in row[0]
-        )
-        for step in rule.steps
-    )
 
 
 def asked_by_field(ruleset: Ruleset) -> dict[str, list[Values]]:

@@ -252,6 +252,11 @@ def follow(paths: Paths, walk: Walk, packet: Packet) -> list[Ending]:
     return _Way(paths, walk).follow(packet)
 
 
+def before_routing(paths: Paths, walk: Walk, packet: Packet) -> list[Packet]:
+    """Follow a packet to the routing decision, and return what comes there."""
+    return _Way(paths, walk).before_routing(packet)
+
+
 class _Way:
     """One packet's way; it holds what all its steps need."""
 
@@ -262,15 +267,17 @@ class _Way:
         self.endings: list[Ending] = []
 
     def follow(self, packet: Packet) -> list[Ending]:
+        for one in self.before_routing(packet):
+            self._route(one)
+        return self.endings
+
+    def before_routing(self, packet: Packet) -> list[Packet]:
         daddr = packet.fields["daddr"]
         spread = isinstance(daddr, int) and self.paths.kind(daddr) in {BROADCAST, MULTICAST}
         # PACKET_HOST is 0; to a broadcast address one may as well send a frame for this host.
         kind: Value = Undecided("meta pkttype of a broadcast") if spread else 0
         packets = self._derived([packet.changed({"pkttype": kind})])
-        packets = self._prerouting(packets)
-        for one in merged(packets):
-            self._route(one)
-        return self.endings
+        return merged(self._prerouting(packets))
 
     def _prerouting(self, packets: list[Packet]) -> list[Packet]:
         for stage in self.paths.hooked("ingress"):
