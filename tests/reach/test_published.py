@@ -80,7 +80,7 @@ def test_a_port_without_a_socket(name: str, port: int, as_input: Scope, tmp_path
     assert (listener.protocol, listener.address, listener.port) == (Protocol.TCP, "0.0.0.0", port)
     assert listener.process == Kernel(name="netfilter")
     assert exposure.reach.scope == Scope.EVERYONE
-    assert any("DNAT" in one.text for one in exposure.reach.decided_by)
+    assert any("DNAT" in one.rule.words for one in exposure.reach.decided_by)
     assert exposure.verdict == Verdict.NOT_ALLOWED
     assert exposure.unforwarded is not None
     assert exposure.unforwarded.scope == as_input

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from portward.model.reaching import where
+
 Range = tuple[int, int]
 """An inclusive range of numbers."""
 
@@ -224,3 +226,8 @@ class Place(NamedTuple):
     chain: str
     rule: Rule | None
     """None: the chain's policy."""
+
+    @property
+    def where(self) -> str:
+        """The same for a person."""
+        return where(self.family, self.table, self.chain, self.rule.handle if self.rule else None)

@@ -97,16 +97,13 @@ class Recorder(Walk):
         """Say whether a rule holds, up to where it begins to act."""
         matched = Answer.YES
         for step in rule.steps:
-            if isinstance(step, Test):
-                must, may = self._test(table, step, packet)
-                if not may:
-                    return Answer.NO
-                if must != packet.live:
-                    matched = Answer.PERHAPS
-            elif isinstance(step, Chance | Opaque):
-                matched = Answer.PERHAPS
-            else:
+            if not isinstance(step, Test | Chance | Opaque):
                 break
+            must, may = self._condition(table, step, packet)
+            if not may:
+                return Answer.NO
+            if must != packet.live:
+                matched = Answer.PERHAPS
         return matched
 
     def _verdict(  # noqa: PLR0913, PLR0917 - as in Walk

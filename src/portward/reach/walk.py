@@ -184,11 +184,8 @@ class Walk:
         """Run one packet through one rule; on: goes to the next rule, out: leaves the chain."""
         self._asked = []
         for step in rule.steps:
-            if isinstance(step, Test):
-                must, may = self._test(table, step, packet)
-            elif isinstance(step, Chance | Opaque):
-                self._asked.append((step.name, packet.live))
-                must, may = 0, packet.live
+            if isinstance(step, Test | Chance | Opaque):
+                must, may = self._condition(table, step, packet)
             elif isinstance(step, Assign | Untrack):
                 self._settle(packet.live)
                 changed = self._changed(step, packet)
@@ -318,7 +315,16 @@ class Walk:
                 left &= ~must
         return choices, left
 
-    # --- tests -------------------------------------------------------------------------------
+    # --- conditions -------------------------------------------------------------------------------
+
+    def _condition(
+        self, table: Table, step: Test | Chance | Opaque, packet: Packet
+    ) -> tuple[int, int]:
+        """Return the sources for which a condition holds for certain, and for which it may."""
+        if isinstance(step, Test):
+            return self._test(table, step, packet)
+        self._asked.append((step.name, packet.live))
+        return 0, packet.live
 
     def _test(self, table: Table, test: Test, packet: Packet) -> tuple[int, int]:
         """Return the sources that pass a test for certain, and those that may."""
