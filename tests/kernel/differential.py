@@ -13,8 +13,8 @@ from kernel.probes import DROPPED, ICMP, ICMPV6, REJECTED, TCP, UDP, Answer, Gro
 from kernel.rulesets import PORTS, Coverage, Generator, Table, Tables, text, without
 from portward.model.net import Family
 from portward.reach import nft_json
-from portward.reach.host import Host, host
-from portward.reach.packets import packet
+from portward.reach.host import LOCAL, UNICAST, Host, host
+from portward.reach.packets import SYN, packet
 from portward.reach.path import arrive
 from portward.reach.ruleset import Kind, Ruleset
 from portward.reach.sources import Sources
@@ -78,6 +78,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.trials = self.rulesets = self.refused = self.cut = self.undecided = 0
+        self.answers: dict[str, int] = {}
         self.fates: dict[str, int] = {}
         self.doubts: dict[str, int] = {}
         self.coverage = Coverage()
@@ -127,15 +128,26 @@ class Differential:
         ruleset = nft_json.read(_with_devices(listed, trial.tables))
         hosts = self._machine(trial.world)
         # Refusals meet these chains too, and those of ingress need an Ethernet.
-        muted = "hook postrouting" in loaded or "hook ingress" in loaded
+        muted = any(f"hook {one}" in loaded for one in ("postrouting", "output", "ingress"))
         differing: list[Disagreement] = []
+        number = 0
         for group, found in zip(trial.groups, answers, strict=True):
             machine = hosts[group.bits]
-            expected, doubtful = _expected(ruleset, machine, group, tally)
+            expected, doubtful, stopped = _expected(ruleset, machine, group, tally)
             if tally is not None:
                 tally.undecided += doubtful.bit_count()
             for source, one in zip(group.sources, found, strict=True):
+                number += 1
                 wanted = expected[source]
+                if _is_answered(machine, group, source, one):
+                    is_silent = number not in self.oracle.resets
+                    if tally is not None:
+                        kind = "stopped" if is_silent else "left"
+                        said = "perhaps stopped" if source in stopped else "leaves"
+                        key = f"answer {kind}, model: {said}"
+                        tally.answers[key] = tally.answers.get(key, 0) + 1
+                    if is_silent and source not in stopped:
+                        one = SILENT  # noqa: PLW2901 - delivered, and yet no answer came
                 if tally is not None:
                     tally.trials += 1
                     tally.fates[one.kind] = tally.fates.get(one.kind, 0) + 1
@@ -206,8 +218,11 @@ def _group(random: Random, index: int) -> Group:
 
 def _expected(
     ruleset: Ruleset, machine: Host, group: Group, tally: Tally | None
-) -> tuple[dict[int, set[Answer]], int]:
-    """Return what may happen to the packet of each source, and who may fare in several ways."""
+) -> tuple[dict[int, set[Answer]], int, set[int]]:
+    """Return what may happen to the packet of each source, and who may fare in several ways.
+
+    Last, the sources whose answers may not leave: their packets arrive all the same.
+    """
     sources = Sources.of_points(group.sources)
     ported = group.protocol in {TCP, UDP}
     version = "ip ttl" if group.bits == 32 else "ip6 hoplimit"
@@ -218,6 +233,7 @@ def _expected(
         more[f"{name} code"] = group.dport if mine else None
     more["tcp flags"] = group.flags if group.protocol == TCP else None
     more["first state"] = group.state
+    more["answer flags"] = RESET
     arriving = packet(
         machine,
         sources,
@@ -230,7 +246,13 @@ def _expected(
     journey = arrive(ruleset, machine, sources, arriving)
     expected: dict[int, set[Answer]] = {one: set() for one in sources.starts}
     seen = several = 0
+    stopped: set[int] = set()
     for ending in journey.endings:
+        if ending.hook == "output":
+            stopped |= {
+                start for index, start in enumerate(sources.starts) if ending.live >> index & 1
+            }
+            continue
         answer = _ANSWERS[ending.kind]
         if ending.kind == Kind.ACCEPT:
             answer = Answer(ending.hook, ending.device, ending.address, ending.port or 0)
@@ -245,7 +267,27 @@ def _expected(
     if tally is not None and several:
         for why, bits in journey.walk.doubts.items():
             tally.doubts[why] = tally.doubts.get(why, 0) + (bits & several).bit_count()
-    return expected, several
+    return expected, several, stopped
+
+
+RESET = 20
+"""Flags of the answer to a SYN for a closed port: RST and ACK."""
+SILENT = Answer("input without an answer")
+
+
+def _is_answered(machine: Host, group: Group, source: int, fate: Answer) -> bool:
+    """Say whether the kernel answers with a reset what it delivered, by the same interface."""
+    way = machine.route(source)
+    return (
+        group.protocol == TCP
+        and group.flags == SYN
+        and fate.kind == "input"
+        and way is not None
+        and way.kind == UNICAST
+        and way.device == group.device
+        and machine.kind(fate.daddr) == LOCAL
+        and not _unanswerable(machine, group, source)
+    )
 
 
 _ANSWERS = {

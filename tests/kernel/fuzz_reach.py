@@ -62,6 +62,7 @@ def _report(differential: Differential, wrong: int) -> None:
     print(f"several fates  {tally.undecided} ({share:.1f} %)")
     for title, counts in (
         ("fates by the kernel", tally.fates),
+        ("answers", tally.answers),
         ("why several", tally.doubts),
         ("rules by kind of expression", tally.coverage.kinds),
     ):

@@ -24,6 +24,7 @@ from kernel.probes import (
     Answer,
     Group,
     delivered,
+    is_reset,
     left,
 )
 from own_network import run
@@ -80,6 +81,7 @@ class Oracle:
         Path("/proc/sys/net/ipv6/icmp/ratemask").write_text("\n", encoding="ascii")
         _set("netfilter/nf_conntrack_tcp_loose", 1)
         self._world: World | None = None
+        self.resets: set[int] = set()
         self._taps: list[tuple[socket.socket, int]] = []
         for family, protocols in (
             (socket.AF_INET, (TCP, UDP, ICMP)),
@@ -135,7 +137,10 @@ class Oracle:
         return self.nft.listing()
 
     def ask(self, groups: list[Group]) -> list[list[Answer]]:
-        """Inject packets and return what became of each."""
+        """Inject packets and return what became of each.
+
+        Afterwards ``resets`` has the numbers of those whose sender got a reset, counted from 1.
+        """
         self._forget()
         first = 1
         for group in groups:
@@ -148,6 +153,7 @@ class Oracle:
             first += len(group.sources)
         assert first < BATCH
         answers = [DROPPED] * first
+        self.resets = set()
         self._read_devices(answers)
         self._read_taps(answers)
         split, at = [], 1
@@ -167,6 +173,8 @@ class Oracle:
                 found = left(data, name)
                 if found and 0 < found[0] < len(answers):
                     number, answer = found
+                    if is_reset(data):
+                        self.resets.add(number)
                     if answer != REJECTED or answers[number] == DROPPED:
                         answers[number] = answer
 

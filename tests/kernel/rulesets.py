@@ -240,6 +240,8 @@ class _TableMaker:
         hook = self.random.choice(("input", "input", "input", "forward", "forward", "prerouting"))
         if roll > 0.96:
             hook = "postrouting"
+        elif roll > 0.92:
+            hook = "output"
         priority = self.random.choice((-310, -300, -199, -150, -99, 0, 0, 0, 10, 50))
         self.seen(f"chain {hook}")
         if hook == "prerouting":

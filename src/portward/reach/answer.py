@@ -13,8 +13,10 @@ from portward.model.net import MAX_PORT, Family, Protocol, is_wildcard
 from portward.reach.alike import alike_devices
 from portward.reach.cuts import (
     asked_by_field,
+    asked_values,
     cuts,
     least_named,
+    of_answers,
     ranges_of,
     representatives,
     target_ports,
@@ -33,7 +35,10 @@ _LINK_LOCAL = 0xFE80 << 112, (0xFEC0 << 112) - 1
 """fe80::/10 (RFC 4291)."""
 
 
+_SOURCE = ("saddr", "original saddr")
 _DESTINATION = ("daddr", "original daddr")
+_ANSWERING = frozenset({"output", "postrouting"})
+_SPORT = ("sport", "original sport")
 
 
 class Door(Struct, frozen=True, kw_only=True):
@@ -86,12 +91,23 @@ class Machine:
         self.asked = asked_by_field(ruleset)
         told = {field: ranges_of(values) for field, values in self.asked.items()}
         nothing: set[Range] = set()
-        edges = {*told.get("saddr", nothing), *host.cuts(), *_special(host)}
+        edges = {*host.cuts(), *_special(host)}.union(*(told.get(one, nothing) for one in _SOURCE))
+        sports = told.get("sport", nothing) | told.get("original sport", nothing)
+        self._of_answers: dict[str, set[Range]] = {}
+        if _may_stop_answers(ruleset, host):
+            # What is the source of a packet is the destination of its answer.
+            answering = of_answers(ruleset, _ANSWERING)
+            self._of_answers = {
+                field: ranges_of(asked_values(answering, field))
+                for field in ("saddr", "daddr", "dport")
+            }
+            edges |= self._of_answers["daddr"]
+            sports |= self._of_answers["dport"]
         self.sources = Sources(host.bits, edges)
         self.addresses = self._one_each_address(
             {span for field in _DESTINATION for span in told.get(field, nothing)}
+            | self._of_answers.get("saddr", nothing)
         )
-        sports = told.get("sport", nothing)
         self.sports = representatives(sports, MAX_PORT) if sports else [EPHEMERAL]
         self._translating = translating(ruleset)
         self._targets = target_ports(ruleset)
@@ -234,12 +250,14 @@ class Machine:
         # A translation may give a packet another port, which rules may ask for then.
         ports = [port, *(low for low, _ in self._targets)]
         if bound is None or self._translating.tables:
-            addresses = self._one_each_address(told_apart(apart.addresses, ports))
+            asked = told_apart(apart.addresses, ports) | self._of_answers.get("saddr", set())
+            addresses = self._one_each_address(asked)
         else:
             addresses = []  # what is sent to another address ends there
         if bound is not None and bound not in addresses:
             addresses.append(bound)
-        sports = _one_each(self.sports, told_apart(apart.sports, ports))
+        asked = told_apart(apart.sports, ports) | self._of_answers.get("dport", set())
+        sports = _one_each(self.sports, asked)
         for address in addresses:
             for sport in sports:
                 yield self._journey(device, protocol, address, port, sport)
@@ -275,12 +293,12 @@ class Machine:
                 starts = representatives(cut, MAX_PORT)[1:]  # there is no port 0
             self._apart[protocol] = _Apart(
                 addresses=self._mentions(_DESTINATION, number),
-                sports=self._mentions(("sport",), number),
+                sports=self._mentions(_SPORT, number),
                 translated_addresses=self._one_each_address(
                     _values(self._translating, _DESTINATION, number)
                 ),
                 translated_sports=_one_each(
-                    self.sports, _values(self._translating, ("sport",), number)
+                    self.sports, _values(self._translating, _SPORT, number)
                 ),
                 starts=starts,
                 ports=_one_each(starts, cut),
@@ -447,6 +465,12 @@ def _special(host: Host) -> set[Range]:
             (0xFFFFFFFF, 0xFFFFFFFF)
         }
     return {(1, 1), (0xFF << 120, (1 << 128) - 1)}
+
+
+def _may_stop_answers(ruleset: Ruleset, host: Host) -> bool:
+    """Say whether some answers of this machine may not leave."""
+    replies = IndexedPaths(ruleset, host, Sources.of_points([0])).replies
+    return not all(replies.is_free("", device) for device in host.devices)
 
 
 def _is_loopback(address: int, host: Host) -> bool:

@@ -26,16 +26,20 @@ from portward.reach.ruleset import (
 )
 
 MAX_PORT = 65_535
-_PORTS = frozenset({"dport", "original dport", "sport"})
+_PORTS = frozenset({"dport", "original dport", "sport", "original sport"})
 _BEFORE_ROUTING = frozenset({"ingress", "prerouting"})
+_OF_ANSWERS = frozenset({"output", "forward", "postrouting"})
 _OF_DESTINATION = frozenset({"dnat", "redirect"})
 
 
 def cuts(ruleset: Ruleset, field: str) -> set[Range]:
-    """Return every range of a field's values that some rule asks for."""
-    found: set[Range] = set()
-    for values in asked_values(ruleset, field):
-        found.update(() if isinstance(values, Names) else values)
+    """Return every range of a field's values that some rule asks for.
+
+    Answers to a port come from it.
+    """
+    found = ranges_of(asked_values(ruleset, field))
+    if field == "dport":
+        found |= ranges_of(asked_values(of_answers(ruleset), "sport"))
     return found
 
 
@@ -101,7 +105,7 @@ def translating(ruleset: Ruleset) -> Ruleset:
     found = []
     translates = False
     for table in ruleset.tables:
-        chains = _before_routing(table)
+        chains = _reached(table, _BEFORE_ROUTING)
         translates = translates or any(
             isinstance(step, Translate) and step.kind in _OF_DESTINATION
             for chain in chains
@@ -112,10 +116,25 @@ def translating(ruleset: Ruleset) -> Ruleset:
     return Ruleset(tables=tuple(found)) if translates else Ruleset()
 
 
-def _before_routing(table: Table) -> tuple[Chain, ...]:
-    """Return the chains of a table that packets meet before the routing decision."""
+def of_answers(ruleset: Ruleset, hooks: frozenset[str] = _OF_ANSWERS) -> Ruleset:
+    """Return the rules that answers meet, at some hooks."""
+    return Ruleset(
+        tables=tuple(
+            Table(
+                family=table.family,
+                name=table.name,
+                chains=_reached(table, hooks),
+                sets=table.sets,
+            )
+            for table in ruleset.tables
+        )
+    )
+
+
+def _reached(table: Table, hooks: frozenset[str]) -> tuple[Chain, ...]:
+    """Return the chains of a table that packets may meet at some hooks."""
     named = {chain.name: chain for chain in table.chains}
-    waiting = [one for one in table.chains if one.base and one.base.hook in _BEFORE_ROUTING]
+    waiting = [one for one in table.chains if one.base and one.base.hook in hooks]
     found: dict[str, Chain] = {}
     while waiting:
         chain = waiting.pop()

@@ -57,6 +57,10 @@ class IndexedWalk(Walk):
         """Everything that decided, not told one by one."""
         return self._shares
 
+    def keep_to(self, packet: Packet, ports: Range) -> None:
+        """Note that a packet fares so for certain ports alone."""
+        self._narrow(packet, ports)
+
     def _decide(self, place: Place, kind: Kind, packet: Packet) -> None:
         self._shares.append(Decision(place, kind, packet.live))
         self._end(kind, packet)

@@ -39,13 +39,13 @@ TRANSPORT = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132, "udplite": 136} | {
     "icmpv6": 58,
 }
 _CT = {
-    "saddr": "saddr",
-    "ip saddr": "saddr",
-    "ip6 saddr": "saddr",
+    "saddr": "original saddr",
+    "ip saddr": "original saddr",
+    "ip6 saddr": "original saddr",
     "daddr": "original daddr",
     "ip daddr": "original daddr",
     "ip6 daddr": "original daddr",
-    "proto-src": "sport",
+    "proto-src": "original sport",
     "proto-dst": "original dport",
     "protocol": "l4proto",
     "l3proto": "nfproto",

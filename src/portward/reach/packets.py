@@ -21,9 +21,16 @@ EPHEMERAL = 49_152
 NEW = 8
 """The bit of IP_CT_NEW, as "ct state" has it."""
 
-_OF_CONNECTION = ("ct mark", "ct status", "ct direction", "original daddr", "original dport")
+CONNTRACK = -200
+"""NF_IP_PRI_CONNTRACK: when connection tracking looks at a packet."""
+
+_OF_CONNECTION = (
+    *("ct mark", "ct status", "ct direction"),
+    *("original saddr", "original sport", "original daddr", "original dport"),
+)
 """What a packet has once it belongs to a connection."""
-_NFPROTO = {32: 2, 128: 10}
+NFPROTO = {32: 2, 128: 10}
+"""NFPROTO_IPV4 and NFPROTO_IPV6 by the bits of an address."""
 _ETHER_TYPE = {32: 0x0800, 128: 0x86DD}
 
 
@@ -39,7 +46,7 @@ def packet(
 ) -> Packet:
     """Return the first packet of a connection, from all sources."""
     first: Fields = {
-        "nfproto": _NFPROTO[machine.bits],
+        "nfproto": NFPROTO[machine.bits],
         "ether type": _ETHER_TYPE[machine.bits],
         "iifname": device,
         "oifname": "",  # not None: without an output device "! -o eth0" holds (nft_meta.c)

@@ -7,10 +7,12 @@ the base chain that said it. All questions are about the first packet of a conne
 follows is let through by "established" or not at all.
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
-from portward.model.net import Protocol
+from portward.model.net import MAX_PORT, Protocol
 from portward.model.unknown import Unknown
+from portward.reach.cuts import cuts, representatives
 from portward.reach.host import (
     BROADCAST,
     LOCAL,
@@ -21,7 +23,8 @@ from portward.reach.host import (
     Host,
     Way,
 )
-from portward.reach.packets import EPHEMERAL, NEW, NUMBERS, SYN, packet
+from portward.reach.packets import CONNTRACK, EPHEMERAL, NEW, NFPROTO, NUMBERS, SYN, packet
+from portward.reach.replies import Replies
 from portward.reach.ruleset import (
     IPV4_BITS,
     Assign,
@@ -52,13 +55,14 @@ from portward.reach.walk import (
     merged,
 )
 
-CONNTRACK = -200
 NAT = -100
-"""enum nf_ip_hook_priorities: NF_IP_PRI_CONNTRACK, NF_IP_PRI_NAT_DST."""
+"""NF_IP_PRI_NAT_DST."""
 
 _DNAT = 32
 """IPS_DST_NAT."""
 
+_ANSWERED = frozenset(NUMBERS.values())
+"""Transport protocols with ports."""
 _FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
 
 
@@ -85,7 +89,9 @@ class Journey(NamedTuple):
     endings: list[Ending]
 
 
-class _Hooked(NamedTuple):
+class Hooked(NamedTuple):
+    """A base chain on its hook."""
+
     table: Table
     chain: Chain
     base: Base
@@ -105,7 +111,7 @@ class Paths:
         self.machine = machine
         self.sources = sources
         self._saddr = Spread(sources)
-        self._hooked: dict[str, list[_Hooked]] = {}
+        self._hooked: dict[str, list[Hooked]] = {}
         self._routes: dict[int, Way | None] = {}
         self._spreads: dict[tuple[str, str], Spread] = {}
         self._refused: dict[str, int] = {}
@@ -114,6 +120,21 @@ class Paths:
             for table in ruleset.tables
         )
         """Connections are tracked for certain: some rule needs it (nf_ct_netns_get())."""
+
+    @property
+    def nfproto(self) -> int:
+        """NFPROTO_IPV4 or NFPROTO_IPV6."""
+        return NFPROTO[self.machine.bits]
+
+    @cached_property
+    def replies(self) -> Replies:
+        """What becomes of answers."""
+        return Replies(self)
+
+    @cached_property
+    def reply_ports(self) -> list[int]:
+        """Where the ranges of ports begin that rules tell apart as those of a sender."""
+        return representatives(cuts(self.ruleset, "sport"), MAX_PORT)
 
     def follow(self, packet: Packet) -> Journey:
         """Follow a packet that comes in by its field "iifname" to all its endings."""
@@ -143,7 +164,7 @@ class Paths:
             tcp_flags=SYN if protocol == Protocol.TCP else None,
         )
 
-    def hooked(self, hook: str) -> list[_Hooked]:
+    def hooked(self, hook: str) -> list[Hooked]:
         """Return the base chains of a hook as the kernel runs them.
 
         Of equal priority the one that was registered last runs first.
@@ -151,7 +172,7 @@ class Paths:
         if hook not in self._hooked:
             families = _FAMILIES[self.machine.bits] | ({"netdev"} if hook == "ingress" else set())
             found = [
-                _Hooked(table, chain, chain.base)
+                Hooked(table, chain, chain.base)
                 for table in self.ruleset.tables
                 if table.family in families
                 for chain in table.chains
@@ -333,6 +354,7 @@ class _Way:
             passed = self._stage(stage, passed)
         for one in passed:
             self._end(Kind.ACCEPT, one, "input")
+            self._answer(one, None)
 
     def _forward(self, packet: Packet, daddr: int) -> None:
         way = self.paths.route(daddr)
@@ -349,8 +371,21 @@ class _Way:
                 passed = self._stage(stage, passed)
         for one in passed:
             self._end(Kind.ACCEPT, one, "forward", device)
+            self._answer(one, device)
 
-    def _stage(self, stage: _Hooked, packets: list[Packet]) -> list[Packet]:
+    def _answer(self, packet: Packet, device: str | None) -> None:
+        """Let it end another way for sources whose answers may not leave."""
+        port = packet.fields["dport"]
+        if not isinstance(port, int) or packet.fields["l4proto"] not in _ANSWERED:
+            return
+        stopped, why = self.paths.replies.stopped(packet, device)
+        if why:
+            self.walk.keep_to(packet, self.paths.replies.alike(port))
+        if stopped:
+            self._doubt(why, [packet.part(stopped)])
+            self._end(Kind.DROP, packet.part(stopped), "output", device)
+
+    def _stage(self, stage: Hooked, packets: list[Packet]) -> list[Packet]:
         """Run packets through a base chain and return those that go on."""
         if not packets:
             return []
@@ -493,6 +528,8 @@ def _tracked(packet: Packet) -> Packet:
         "ct mark": 0,
         "ct status": 0,
         "ct direction": 0,
+        "original saddr": fields["saddr"],
+        "original sport": fields.get("sport", Undecided("sport")),
         "original daddr": fields["daddr"],
         "original dport": dport,
     }

@@ -22,6 +22,7 @@ from portward.reach.ruleset import (
     Opaque,
     Part,
     Place,
+    Range,
     Row,
     Rule,
     SetName,
@@ -145,6 +146,9 @@ class Walk:
     def decisions(self) -> list[Decision]:
         """Everything that decided, in order."""
         return self._decisions
+
+    def keep_to(self, packet: Packet, ports: Range) -> None:
+        """Note that a packet fares so for certain ports alone; a walk that is asked will say."""
 
     def base(self, table: Table, chain: Chain, packets: Iterable[Packet]) -> Outcome:
         """Run packets through a chain of a hook, to its policy."""
