@@ -2,6 +2,8 @@
 
 import json
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from ipaddress import ip_address
 from random import Random
 from typing import NamedTuple
@@ -133,7 +135,7 @@ class Differential:
         number = 0
         for group, found in zip(trial.groups, answers, strict=True):
             machine = hosts[group.bits]
-            expected, doubtful, stopped = _expected(ruleset, machine, group, tally)
+            expected, doubtful, stopped, told_apart = _expected(ruleset, machine, group, tally)
             if tally is not None:
                 tally.undecided += doubtful.bit_count()
             for source, one in zip(group.sources, found, strict=True):
@@ -151,7 +153,7 @@ class Differential:
                 if tally is not None:
                     tally.trials += 1
                     tally.fates[one.kind] = tally.fates.get(one.kind, 0) + 1
-                if one in wanted:
+                if one in wanted or _is_like(one, wanted, told_apart):
                     continue
                 refused = one.kind == "drop" and any(each.kind == "reject" for each in wanted)
                 if refused and (muted or _unanswerable(machine, group, source)):
@@ -218,10 +220,11 @@ def _group(random: Random, index: int) -> Group:
 
 def _expected(
     ruleset: Ruleset, machine: Host, group: Group, tally: Tally | None
-) -> tuple[dict[int, set[Answer]], int, set[int]]:
+) -> tuple[dict[int, set[Answer]], int, set[int], Sequence[int]]:
     """Return what may happen to the packet of each source, and who may fare in several ways.
 
-    Last, the sources whose answers may not leave: their packets arrive all the same.
+    Then the sources whose answers may not leave: their packets arrive all the same. Last, where
+    the ranges of destinations begin of which one stands for the others.
     """
     sources = Sources.of_points(group.sources)
     ported = group.protocol in {TCP, UDP}
@@ -267,12 +270,21 @@ def _expected(
     if tally is not None and several:
         for why, bits in journey.walk.doubts.items():
             tally.doubts[why] = tally.doubts.get(why, 0) + (bits & several).bit_count()
-    return expected, several, stopped
+    return expected, several, stopped, journey.walk.told_apart
 
 
 RESET = 20
 """Flags of the answer to a SYN for a closed port: RST and ACK."""
 SILENT = Answer("input without an answer")
+
+
+def _is_like(found: Answer, wanted: set[Answer], told_apart: Sequence[int]) -> bool:
+    """Say whether a packet went to an address that one of those expected stands for."""
+    kind = bisect_right(told_apart, found.daddr)
+    return any(
+        one._replace(daddr=found.daddr) == found and bisect_right(told_apart, one.daddr) == kind
+        for one in (wanted if told_apart else ())
+    )
 
 
 def _is_answered(machine: Host, group: Group, source: int, fate: Answer) -> bool:

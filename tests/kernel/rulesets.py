@@ -45,6 +45,10 @@ TARGETS = {
     "ip": ("10.0.0.1", "10.8.0.1", "172.16.0.9", "172.16.0.10", "10.8.0.77", "192.0.2.5"),
     "ip6": ("fd00::1", "fd08::1", "fd16::9", "fd16::10", "fd08::77"),
 }
+GOALS = {
+    "ip": ("10.0.0.1-10.0.0.3", "172.16.0.8-172.16.0.10", "10.8.0.1-10.8.0.2", "10.0.0.0-10.8.1.0"),
+    "ip6": ("fd00::1-fd00::3", "fd16::8-fd16::a", "fd08::1-fd08::2", "fd00::1-fd16::9"),
+}
 
 
 class Chain(NamedTuple):
@@ -182,6 +186,11 @@ class _TableMaker:
                 f"map mport {{ type inet_service : {kind}; elements = {{ "
                 + ", ".join(
                     f"{port} : {self.random.choice(goals)}" for port in self.random.sample(PORTS, 3)
+                )
+                + " } }",
+                f"map mspan {{ type inet_service : interval {kind}; elements = {{ "
+                + ", ".join(
+                    f"{port} : {self._goal_span()}" for port in self.random.sample(PORTS, 2)
                 )
                 + " } }",
                 f"map mboth {{ type {kind} . inet_service : {kind} . inet_service; elements = {{ "
@@ -374,9 +383,13 @@ class _TableMaker:
             f"tcp dport {other} dnat {goals} to {goal}-{goal}",
             f"udp dport {other} redirect to :{port}-{port + 3}",
             f"tcp dport {other} dnat to :{port}",
+            f"dnat {goals} to {self._goal_span()}",
+            f"udp dport {other} dnat {goals} to {self._goal_span()}",
+            f"dnat {goals} to tcp dport map @mspan",
         ]
         chosen = self.random.choice(choices)
-        self.seen("redirect" if "redirect" in chosen else "dnat")
+        ranged = "mspan" in chosen or any(one in chosen for one in GOALS[self._l3()])
+        self.seen("redirect" if "redirect" in chosen else "dnat range" if ranged else "dnat")
         return chosen
 
     # --- what is matched --------------------------------------------------------------------
@@ -598,6 +611,9 @@ class _TableMaker:
 
     def _goal(self) -> str:
         return self.random.choice(TARGETS[self._l3()])
+
+    def _goal_span(self) -> str:
+        return self.random.choice(GOALS[self._l3()])
 
     def _ip_goals(self) -> tuple[str, ...]:
         return TARGETS[self._l3()]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from portward.reach.ruleset import (
-    MANY_PORTS,
+    MANY_TARGETS,
     Bits,
     Chain,
     Dispatch,
@@ -19,6 +19,7 @@ from portward.reach.ruleset import (
     SetName,
     Step,
     Table,
+    Target,
     Test,
     Translate,
     Values,
@@ -77,23 +78,26 @@ def steps(ruleset: Ruleset) -> Iterator[tuple[Table, Step]]:
 def target_ports(ruleset: Ruleset) -> set[Range]:
     """Return the ports that packets are translated to."""
     found: set[Range] = set()
-    for table in ruleset.tables:
-        targets = [target for known in table.sets.values() for _, target in known.targets]
-        for chain in table.chains:
-            for rule in chain.rules:
-                for step in rule.steps:
-                    if isinstance(step, Translate):
-                        targets += step.targets
-                        entries = () if isinstance(step.entries, SetName) else step.entries
-                        targets += [target for _, target in entries]
-        for target in targets:
-            if target.port is not None:
-                first, last = target.port
-                # Each port that a walk may come to is one of its own.
-                found.add(target.port)
-                if last - first < MANY_PORTS:
-                    found.update((port, port) for port in range(first, last + 1))
+    for target in targets(ruleset):
+        if target.port is not None:
+            first, last = target.port
+            # Each port that a walk may come to is one of its own.
+            found.add(target.port)
+            if last - first < MANY_TARGETS:
+                found.update((port, port) for port in range(first, last + 1))
     return found
+
+
+def targets(ruleset: Ruleset) -> Iterator[Target]:
+    """Yield everything that packets may be translated to."""
+    for table in ruleset.tables:
+        for known in table.sets.values():
+            yield from (target for _, target in known.targets)
+    for _, step in steps(ruleset):
+        if isinstance(step, Translate):
+            yield from step.targets
+            entries = () if isinstance(step.entries, SetName) else step.entries
+            yield from (target for _, target in entries)
 
 
 def translating(ruleset: Ruleset) -> Ruleset:

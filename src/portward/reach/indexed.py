@@ -332,7 +332,9 @@ class IndexedPaths(Paths):
 
     def walk(self) -> IndexedWalk:
         """Return what executes the chains for one packet."""
-        return IndexedWalk(self.sources, self._index)
+        walk = IndexedWalk(self.sources, self._index)
+        walk.told_apart = self.told_apart
+        return walk
 
 
 def _all(packets: list[Packet]) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from portward.model.net import MAX_PORT, Protocol
 from portward.model.unknown import Unknown
-from portward.reach.cuts import cuts, representatives
+from portward.reach.cuts import cuts, representatives, targets
 from portward.reach.host import (
     BROADCAST,
     LOCAL,
@@ -27,6 +27,7 @@ from portward.reach.packets import CONNTRACK, EPHEMERAL, NEW, NFPROTO, NUMBERS, 
 from portward.reach.replies import Replies
 from portward.reach.ruleset import (
     IPV4_BITS,
+    MANY_TARGETS,
     Assign,
     Base,
     Bits,
@@ -39,6 +40,7 @@ from portward.reach.ruleset import (
     Ruleset,
     Step,
     Table,
+    Target,
     Test,
     Translate,
 )
@@ -61,6 +63,7 @@ NAT = -100
 _DNAT = 32
 """IPS_DST_NAT."""
 
+_DESTINATION = ("daddr", "original daddr")
 _ANSWERED = frozenset(NUMBERS.values())
 """Transport protocols with ports."""
 _FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
@@ -143,7 +146,19 @@ class Paths:
 
     def walk(self) -> Walk:
         """Return what executes the chains for one packet."""
-        return Walk(self.sources)
+        walk = Walk(self.sources)
+        walk.told_apart = self.told_apart
+        return walk
+
+    @cached_property
+    def told_apart(self) -> list[int]:
+        """Where the ranges of destinations begin that fare alike, if any is a range of targets."""
+        if not any(_is_wide(target) for target in targets(self.ruleset)):
+            return []
+        spans = {span for field in _DESTINATION for span in cuts(self.ruleset, field)}
+        own = {(address, address) for address in self.machine.own}
+        ways = {*self.machine.cuts()}
+        return representatives(spans | own | ways, (1 << self.machine.bits) - 1)
 
     def first(
         self, device: str, protocol: Protocol, address: int, port: int, sport: int = EPHEMERAL
@@ -478,6 +493,10 @@ class _Way:
 
     def _is_loopback(self, address: int) -> bool:
         return address >> 24 == 127 if self.machine.bits == 32 else address == 1  # noqa: PLR2004
+
+
+def _is_wide(target: Target) -> bool:
+    return target.address is not None and target.address[1] - target.address[0] >= MANY_TARGETS
 
 
 def _turn(base: Base) -> tuple[int, int]:

@@ -16,8 +16,8 @@ from portward.model.reaching import where
 Range = tuple[int, int]
 """An inclusive range of numbers."""
 
-MANY_PORTS = 64
-"""A range that packets are translated to is followed port by port up to this size."""
+MANY_TARGETS = 64
+"""A range that packets are translated to is followed one by one up to this size."""
 
 IPV4_BITS = 32
 IPV6_BITS = 128

@@ -6,11 +6,11 @@ what was not decided is kept. So after the walk a source with one ending gets it
 one with several may get any of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from portward.reach.ruleset import (
-    MANY_PORTS,
+    MANY_TARGETS,
     Assign,
     Chain,
     Chance,
@@ -141,6 +141,8 @@ class Walk:
         self._ended: list[tuple[Kind, Packet]] = []
         self._accepted: list[Packet] = []
         self._asked: list[tuple[str, int]] = []
+        self.told_apart: Sequence[int] = ()
+        """Where the ranges of destinations begin that rules and routes tell apart."""
 
     @property
     def decisions(self) -> list[Decision]:
@@ -292,13 +294,22 @@ class Walk:
         if len(step.targets) > 1 or any(_wide(target) for target, _ in choices):
             self._doubt(f"which of several destinations {step.kind} takes", packet.live)
         for target, live in choices:
-            changes: Fields = {"translated": step.kind}
-            if target.address is not None:
-                changes["daddr"] = target.address[0]
-            for port in _ports(target, packet.fields["dport"]):
-                changed = packet.part(live).changed({**changes, "dport": port})
-                self._decide(place, Kind.ACCEPT, changed)
+            for address in self._addresses(target, packet.fields["daddr"]):
+                for port in _ports(target, packet.fields["dport"]):
+                    changed = packet.part(live).changed(
+                        {"translated": step.kind, "daddr": address, "dport": port}
+                    )
+                    self._decide(place, Kind.ACCEPT, changed)
         return packet.part(left)
+
+    def _addresses(self, target: Target, daddr: Value) -> Iterable[Value]:
+        """Return the addresses that a packet may be sent to; of many, one of each kind."""
+        if target.address is None:
+            return [daddr]
+        first, last = target.address
+        if last - first < MANY_TARGETS:
+            return range(first, last + 1)
+        return [first, *(start for start in self.told_apart if first < start <= last)]
 
     def _choices(
         self, table: Table, step: Translate, packet: Packet
@@ -471,7 +482,7 @@ def _ports(target: Target, dport: Value) -> list[Value]:
     first, last = target.port
     if first <= dport <= last:
         return [dport]  # a port of the range stays
-    if last - first >= MANY_PORTS:
+    if last - first >= MANY_TARGETS:
         return [Undecided("which port of a range translation takes")]
     return list(range(first, last + 1))
 
