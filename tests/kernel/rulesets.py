@@ -132,8 +132,9 @@ class Coverage:
 class Generator:
     """Makes rulesets from one seed."""
 
-    def __init__(self, seed: int, coverage: Coverage) -> None:
+    def __init__(self, seed: int, coverage: Coverage, *, bridged: bool = False) -> None:
         self.random = Random(seed)  # noqa: S311 - tests, no secrets
+        self._families = ("inet", "inet", "inet", "ip", "ip6", "netdev") + ("bridge",) * 6 * bridged
         self.coverage = coverage
 
     def ruleset(self) -> Tables:
@@ -141,7 +142,7 @@ class Generator:
         return tuple(self._table(index) for index in range(self.random.choice((1, 1, 2, 2, 3, 4))))
 
     def _table(self, index: int) -> Table:
-        family = self.random.choice(("inet", "inet", "inet", "ip", "ip6", "netdev"))
+        family = self.random.choice(self._families)
         maker = _TableMaker(self, family)
         return Table(family, f"t{index}", *maker.parts())
 
@@ -180,7 +181,7 @@ class _TableMaker:
             + ", ".join(f'"{name}" : {goal()}' for name in ("eth0", "wg0"))
             + " } }",
         ]
-        if self.family != "netdev":
+        if self.family not in {"netdev", "bridge"}:
             goals = self._ip_goals()
             sets += [
                 f"map mport {{ type inet_service : {kind}; elements = {{ "
@@ -232,6 +233,8 @@ class _TableMaker:
                 "filter",
                 f'type filter hook ingress device "{device}" priority {priority}; policy accept;',
             )
+        if self.family == "bridge":
+            return self._bridge_base(policy)
         roll = self.random.random()
         if roll < 0.2:
             hook, priority = self.random.choice(
@@ -256,6 +259,14 @@ class _TableMaker:
         if hook == "prerouting":
             policy = "accept"
         return hook, "filter", f"type filter hook {hook} priority {priority}; policy {policy};"
+
+    def _bridge_base(self, policy: str) -> tuple[str, str, str]:
+        """Return a chain of a bridge, where rules may say what they may at ingress."""
+        hook = self.random.choice(("prerouting", "input", "input", "forward", "output"))
+        priority = self.random.choice((-300, -200, 0, 0, 10, 300))
+        self.seen(f"chain bridge {hook}")
+        base = f"type filter hook {hook} priority {priority}; policy {policy};"
+        return "ingress", "filter", base
 
     def _rules(self, below: list[str]) -> tuple[tuple[str, ...], ...]:
         return tuple(self._rule(below) for _ in range(self.random.choice((1, 2, 3, 5, 8))))

@@ -17,13 +17,16 @@ def alike_devices(paths: Paths, asked: Mapping[str, Iterable[Values]]) -> list[t
     differs = any("iif" in field for field in asked if field.startswith("fib ")) or any(
         isinstance(step, Translate) and step.kind == "redirect" for _, step in steps(ruleset)
     )
+    bridged = any(table.family == "bridge" for table in ruleset.tables)
+    # A bridge where rules ask its ports stands alone.
+    bridges = {name for name, ports in host.ports.items() if bridged or bound & {*ports}}
     groups: dict[object, list[str]] = {}
     for device in host.devices:
         key = (
             tuple(one.has(device) for one in names),
             device in host.localnet,
             paths.martians(device),
-            device if differs or device in bound else "",
+            device if differs or device in bound or device in bridges else "",
         )
         groups.setdefault(key, []).append(device)
     return [tuple(group) for group in groups.values()]

@@ -109,7 +109,8 @@ def translating(ruleset: Ruleset) -> Ruleset:
     found = []
     translates = False
     for table in ruleset.tables:
-        chains = _reached(table, _BEFORE_ROUTING)
+        is_bridge = table.family == "bridge"
+        chains = _reached(table, _BEFORE_ROUTING | {"input"} if is_bridge else _BEFORE_ROUTING)
         translates = translates or any(
             isinstance(step, Translate) and step.kind in _OF_DESTINATION
             for chain in chains

@@ -28,6 +28,7 @@ Json = Any  # what json.loads returns
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)
 """What reading malformed JSON fails with."""
 _INTERFACES = {"iif": "iifname", "oif": "oifname", "iifname": "iifname", "oifname": "oifname"}
+_BY_NAME = frozenset({"iifname", "oifname", "ibrname", "obrname"})
 ALL = (1 << 128) - 1
 _WIDTHS = {"dport": 16, "sport": 16, "l4proto": 8, "icmp type": 8, "icmpv6 type": 8}
 """Bits of a field whose values nft may print as a prefix; a mark has 32."""
@@ -115,7 +116,7 @@ def row(element: Json, parts: tuple[Part, ...]) -> Row:
 
 
 def _values(element: Json, name: str) -> Values:
-    if name in {"iifname", "oifname"} or (name.startswith("fib") and not name.endswith("type")):
+    if name in _BY_NAME or (name.startswith("fib") and not name.endswith("type")):
         return Names(("" if element == "0" else str(element),))  # interface 0: none
     if isinstance(element, list):
         mask = mask_of(element, name)

@@ -66,9 +66,13 @@ _DNAT = 32
 _DESTINATION = ("daddr", "original daddr")
 _ANSWERED = frozenset(NUMBERS.values())
 """Transport protocols with ports."""
+_BRIDGED = frozenset({"bridge"})
 _FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
 
 
+WHICH_DEVICE = "which interface an ingress chain is for"
+PAST_BRIDGE = "what br_netfilter does with a packet before a chain of its bridge sees it"
+"""br_nf_pre_routing() of net/bridge/br_netfilter_hooks.c, at priority 0."""
 QUEUED = "what the program behind a queue decides"
 
 
@@ -179,13 +183,17 @@ class Paths:
             tcp_flags=SYN if protocol == Protocol.TCP else None,
         )
 
-    def hooked(self, hook: str) -> list[Hooked]:
+    def hooked(self, hook: str, *, bridged: bool = False) -> list[Hooked]:
         """Return the base chains of a hook as the kernel runs them.
 
-        Of equal priority the one that was registered last runs first.
+        Of equal priority the one that was registered last runs first. Bridges have hooks of their
+        own, of the same names.
         """
-        if hook not in self._hooked:
+        key = f"bridge {hook}" if bridged else hook
+        if key not in self._hooked:
             families = _FAMILIES[self.machine.bits] | ({"netdev"} if hook == "ingress" else set())
+            if bridged:
+                families = _BRIDGED
             found = [
                 Hooked(table, chain, chain.base)
                 for table in self.ruleset.tables
@@ -194,8 +202,19 @@ class Paths:
                 if chain.base is not None and chain.base.hook == hook
             ]
             found.reverse()
-            self._hooked[hook] = sorted(found, key=lambda one: _turn(one.base))
-        return self._hooked[hook]
+            self._hooked[key] = sorted(found, key=lambda one: _turn(one.base))
+        return self._hooked[key]
+
+    def bridged(self, device: str, hooks: tuple[str, str]) -> list[Hooked]:
+        """Return the chains that a packet meets inside of a bridge; none if it is no bridge."""
+        ports = self.machine.ports.get(device, ())
+        if not ports:
+            return []
+        stages = [one for hook in hooks for one in self.hooked(hook, bridged=True)]
+        if "input" in hooks:
+            ingress = self.hooked("ingress")
+            stages[:0] = [one for one in ingress if _may_be_for(one, ports)]
+        return stages
 
     def route(self, address: int) -> Way | None:
         """Return the route that decides for an address."""
@@ -315,7 +334,66 @@ class _Way:
         packets = self._derived([packet.changed({"pkttype": kind})])
         return merged(self._prerouting(packets))
 
+    def _arrived(self, packets: list[Packet]) -> list[Packet]:
+        """Bring packets that come in by a port of a bridge to the bridge itself (br_input.c).
+
+        By which of several ports they come nobody asked, so that is undecided.
+        """
+        device = str(packets[0].fields["iifname"])
+        stages = self.paths.bridged(device, ("prerouting", "input"))
+        if not stages:
+            return packets
+        before = {name: packets[0].fields[name] for name in ("iifname", "ct state", "pkttype")}
+        inside = {
+            "iifname": self._port(device),
+            "ibrname": device,
+            "ct state": Undecided("connection tracking inside of a bridge"),
+            "pkttype": Undecided("whose hardware address a frame has"),
+        }
+        packets = [one.changed(inside) for one in packets]
+        for stage in stages:
+            packets = self._inside(stage, packets, "ingress")
+        return [one.changed(before) for one in packets]
+
+    def _left(self, packets: list[Packet], device: str) -> list[Packet]:
+        """Send packets out by the ports of a bridge, if it is one (br_device.c)."""
+        stages = self.paths.bridged(device, ("output", "postrouting"))
+        if not stages:
+            return packets
+        outside = {"iifname": "", "oifname": self._port(device), "obrname": device}
+        sent = [one.changed(outside) for one in packets]
+        for stage in stages:
+            sent = self._inside(stage, sent, "postrouting")
+        before = {name: one.fields[name] for one in packets for name in ("iifname", "oifname")}
+        return [one.changed(before) for one in sent]
+
+    def _port(self, bridge: str) -> Value:
+        ports = self.machine.ports[bridge]
+        return ports[0] if len(ports) == 1 else Undecided(f"which port of {bridge} it takes")
+
+    def _inside(self, stage: Hooked, packets: list[Packet], hook: str) -> list[Packet]:
+        """Run packets through a chain of a bridge, or of one of its ports."""
+        past: list[Packet] = []
+        if stage.base.hook == "ingress" and not stage.base.devices:
+            past = packets
+            self._doubt(WHICH_DEVICE, packets)
+        elif hook == "ingress" and self._is_late(stage):
+            past = packets
+            self._doubt(PAST_BRIDGE, packets)
+        outcome = self.walk.base(stage.table, stage.chain, packets)
+        for kind, one in outcome.ended:
+            self._end(kind, one, hook)
+        queued = [one for kind, one in outcome.ended if kind == Kind.QUEUE]
+        self._doubt(QUEUED, queued)
+        return merged([*past, *outcome.accepted, *queued])
+
+    def _is_late(self, stage: Hooked) -> bool:
+        """Say whether hooks of IP may have seen a packet before this chain of a bridge."""
+        late = stage.base.hook == "input" or stage.base.priority >= 0
+        return late and self.machine.bridges_call and bool(self.paths.hooked("prerouting"))
+
     def _prerouting(self, packets: list[Packet]) -> list[Packet]:
+        packets = self._arrived(packets)
         for stage in self.paths.hooked("ingress"):
             packets = self._stage(stage, packets)
         packets = self._received(packets)
@@ -384,7 +462,7 @@ class _Way:
         for hook in ("forward", "postrouting"):
             for stage in self.paths.hooked(hook):
                 passed = self._stage(stage, passed)
-        for one in passed:
+        for one in self._left(passed, device):
             self._end(Kind.ACCEPT, one, "forward", device)
             self._answer(one, device)
 
@@ -411,7 +489,7 @@ class _Way:
                 return packets
         elif stage.base.hook == "ingress":
             past = packets
-            self._doubt("which interface an ingress chain is for", packets)
+            self._doubt(WHICH_DEVICE, packets)
         elif stage.base.type == "nat":
             before = stage.base.hook == "prerouting"
             past = [one for one in packets if not _translatable(one, before=before)]
@@ -497,6 +575,11 @@ class _Way:
 
 def _is_wide(target: Target) -> bool:
     return target.address is not None and target.address[1] - target.address[0] >= MANY_TARGETS
+
+
+def _may_be_for(stage: Hooked, ports: tuple[str, ...]) -> bool:
+    """Say whether a chain of ingress is for one of these interfaces, as far as is known."""
+    return not stage.base.devices or any(map(Names(stage.base.devices).has, ports))
 
 
 def _turn(base: Base) -> tuple[int, int]:

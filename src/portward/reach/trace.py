@@ -217,8 +217,8 @@ def _path(journey: Journey, family: Family) -> tuple[Hop, ...]:
     """Put the routing decision between the hooks before and after it."""
     assert isinstance(journey.walk, Recorder)  # noqa: S101 - _Recorded made it
     hops = journey.walk.hops
-    before = [hop for hop in hops if hop.hook in _BEFORE_ROUTING]
-    after = [hop for hop in hops if hop.hook not in _BEFORE_ROUTING]
+    before = [hop for hop in hops if _is_before_routing(hop)]
+    after = [hop for hop in hops if not _is_before_routing(hop)]
     says: dict[str, None] = {}
     for ending in journey.endings:
         if ending.hook == "routing":
@@ -242,6 +242,10 @@ def _path(journey: Journey, family: Family) -> tuple[Hop, ...]:
         verdict=", ".join(says),
     )
     return (*before, routing, *after)
+
+
+def _is_before_routing(hop: Hop) -> bool:
+    return hop.hook in _BEFORE_ROUTING or (hop.family, hop.hook) == ("bridge", "input")
 
 
 _PASSED_ON = frozenset({"forward", "postrouting"})
