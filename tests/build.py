@@ -26,6 +26,7 @@ from portward.model.host import (
 )
 from portward.model.net import Family, Ports, Protocol
 from portward.model.policy import Allowance, Outgoing, Policy, Profile, Sources
+from portward.model.reaching import Deciding
 from portward.model.service import Audience, Catalogue, Encryption, Role, Service
 from portward.model.status import (
     Basis,
@@ -313,9 +314,15 @@ def reach(
     shut = scope == Scope.NOBODY
     rule = Decider(
         device="eth0",
-        lets_in=not shut,
-        text="drop" if shut else "tcp dport 80 accept",
-        where="inet filter input, handle 7",
+        rule=Deciding(
+            verdict="drop" if shut else "accept",
+            words="drop" if shut else "tcp dport 80 accept",
+            family="inet",
+            table="filter",
+            chain="input",
+            rule="drop" if shut else "tcp dport 80 accept",
+            handle=7,
+        ),
     )
     entrances = tuple(Entrance(device="eth0", family=one) for one in families)
     opened = scope in {Scope.EVERYONE, Scope.NETWORKS}

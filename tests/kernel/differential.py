@@ -2,6 +2,8 @@
 
 import json
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from ipaddress import ip_address
 from random import Random
 from typing import NamedTuple
@@ -13,8 +15,9 @@ from kernel.probes import DROPPED, ICMP, ICMPV6, REJECTED, TCP, UDP, Answer, Gro
 from kernel.rulesets import PORTS, Coverage, Generator, Table, Tables, text, without
 from portward.model.net import Family
 from portward.reach import nft_json
-from portward.reach.host import Host, host
-from portward.reach.path import arrive, packet
+from portward.reach.host import LOCAL, UNICAST, Host, host
+from portward.reach.packets import SYN, packet
+from portward.reach.path import Ending, arrive
 from portward.reach.ruleset import Kind, Ruleset
 from portward.reach.sources import Sources
 
@@ -77,6 +80,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.trials = self.rulesets = self.refused = self.cut = self.undecided = 0
+        self.answers: dict[str, int] = {}
         self.fates: dict[str, int] = {}
         self.doubts: dict[str, int] = {}
         self.coverage = Coverage()
@@ -94,7 +98,7 @@ class Differential:
         """Compare the ruleset and the packets of a seed; nothing where the kernel refuses it."""
         random = Random(seed)  # noqa: S311 - tests, no secrets
         seen = Coverage()
-        tables = Generator(random.randrange(1 << 62), seen).ruleset()
+        tables = Generator(random.randrange(1 << 62), seen, bridged=self.oracle.bridged).ruleset()
         world = worlds()[(seed // 16) % len(worlds())]
         trial = Trial(tables, world, [_group(random, index) for index in range(GROUPS)])
         for _ in range(20):
@@ -126,28 +130,62 @@ class Differential:
         ruleset = nft_json.read(_with_devices(listed, trial.tables))
         hosts = self._machine(trial.world)
         # Refusals meet these chains too, and those of ingress need an Ethernet.
-        muted = "hook postrouting" in loaded or "hook ingress" in loaded
+        met = ("hook postrouting", "hook output", "hook ingress")
+        muted = self.oracle.bridged or any(one in loaded for one in met)
         differing: list[Disagreement] = []
+        number = 0
         for group, found in zip(trial.groups, answers, strict=True):
-            machine = hosts[group.bits]
-            expected, doubtful = _expected(ruleset, machine, group, tally)
-            if tally is not None:
-                tally.undecided += doubtful.bit_count()
-            for source, one in zip(group.sources, found, strict=True):
-                wanted = expected[source]
+            seen = self.oracle.seen(group)
+            expected = _expected(ruleset, hosts[group.bits], seen, tally)
+            for source, fate in zip(group.sources, found, strict=True):
+                number += 1
+                one = self._answered(hosts[group.bits], seen, source, fate, number, expected, tally)
                 if tally is not None:
                     tally.trials += 1
-                    tally.fates[one.kind] = tally.fates.get(one.kind, 0) + 1
-                if one in wanted:
-                    continue
-                refused = one.kind == "drop" and any(each.kind == "reject" for each in wanted)
-                if refused and (muted or _unanswerable(machine, group, source)):
-                    continue
-                alone = group._replace(sources=(source,))
-                differing.append(
-                    Disagreement(trial._replace(groups=[alone]), frozenset(wanted), one)
-                )
+                    tally.fates[fate.kind] = tally.fates.get(fate.kind, 0) + 1
+                if not self._agree(hosts[group.bits], seen, source, one, expected, muted=muted):
+                    alone = trial._replace(groups=[group._replace(sources=(source,))])
+                    differing.append(Disagreement(alone, frozenset(expected.fates[source]), one))
         return differing
+
+    def _agree(
+        self,
+        machine: Host,
+        group: Group,
+        source: int,
+        found: Answer,
+        expected: "_Expected",
+        *,
+        muted: bool,
+    ) -> bool:
+        """Say whether what became of a packet is what the model holds possible."""
+        wanted = expected.fates[source]
+        if found in wanted or _is_like(found, wanted, expected.told_apart):
+            return True
+        if self.oracle.bridged and any(one.device == "br0" for one in wanted):
+            return True  # nothing leaves by a bridge there
+        refused = found.kind == "drop" and any(one.kind == "reject" for one in wanted)
+        return refused and (muted or _unanswerable(machine, group, source))
+
+    def _answered(  # noqa: PLR0913, PLR0917 - as _agree
+        self,
+        machine: Host,
+        group: Group,
+        source: int,
+        found: Answer,
+        number: int,
+        expected: "_Expected",
+        tally: Tally | None,
+    ) -> Answer:
+        """Look for the answer to a packet that arrived; SILENT if the model misses it in vain."""
+        if self.oracle.bridged or not _is_answered(machine, group, source, found):
+            return found
+        left, stopped = number in self.oracle.resets, source in expected.stopped
+        if tally is not None:
+            said = "may be stopped" if stopped else "leaves"
+            key = f"{'left' if left else 'stopped'}, and the model says: {said}"
+            tally.answers[key] = tally.answers.get(key, 0) + 1
+        return found if left or stopped else SILENT
 
     def shrink(self, found: Disagreement) -> Disagreement:
         """Return the smallest disagreement that removing parts leads to."""
@@ -203,10 +241,28 @@ def _group(random: Random, index: int) -> Group:
     )
 
 
-def _expected(
-    ruleset: Ruleset, machine: Host, group: Group, tally: Tally | None
-) -> tuple[dict[int, set[Answer]], int]:
-    """Return what may happen to the packet of each source, and who may fare in several ways."""
+def _fates(ending: Ending) -> set[Answer]:
+    if ending.kind == Kind.ACCEPT:
+        return {Answer(ending.hook, ending.device, ending.address, ending.port or 0)}
+    if ending.hook == "routing":
+        # Whom ip_error() tells, and before which of its checks, it decides anew.
+        return {_ANSWERS[ending.kind], DROPPED, REJECTED}
+    return {_ANSWERS[ending.kind]}
+
+
+class _Expected(NamedTuple):
+    """What the model says of the packets of a group."""
+
+    fates: dict[int, set[Answer]]
+    """By source."""
+    stopped: set[int]
+    """Sources whose answers may not leave; their packets arrive all the same."""
+    told_apart: Sequence[int]
+    """Where the ranges of destinations begin of which one stands for the others."""
+
+
+def _expected(ruleset: Ruleset, machine: Host, group: Group, tally: Tally | None) -> _Expected:
+    """Return what may happen to the packet of each source."""
     sources = Sources.of_points(group.sources)
     ported = group.protocol in {TCP, UDP}
     version = "ip ttl" if group.bits == 32 else "ip6 hoplimit"
@@ -217,6 +273,7 @@ def _expected(
         more[f"{name} code"] = group.dport if mine else None
     more["tcp flags"] = group.flags if group.protocol == TCP else None
     more["first state"] = group.state
+    more["answer flags"] = RESET
     arriving = packet(
         machine,
         sources,
@@ -229,22 +286,51 @@ def _expected(
     journey = arrive(ruleset, machine, sources, arriving)
     expected: dict[int, set[Answer]] = {one: set() for one in sources.starts}
     seen = several = 0
+    stopped: set[int] = set()
     for ending in journey.endings:
-        answer = _ANSWERS[ending.kind]
-        if ending.kind == Kind.ACCEPT:
-            answer = Answer(ending.hook, ending.device, ending.address, ending.port or 0)
-        for index, start in enumerate(sources.starts):
-            if ending.live >> index & 1:
-                expected[start].add(answer)
-                if ending.hook == "routing" and ending.kind != Kind.ACCEPT:
-                    # Whom ip_error() tells, and before which of its checks, it decides anew.
-                    expected[start] |= {DROPPED, REJECTED}
+        live = [one for index, one in enumerate(sources.starts) if ending.live >> index & 1]
+        if ending.hook == "output":
+            stopped.update(live)
+            continue
+        for start in live:
+            expected[start] |= _fates(ending)
         several |= seen & ending.live
         seen |= ending.live
     if tally is not None and several:
         for why, bits in journey.walk.doubts.items():
             tally.doubts[why] = tally.doubts.get(why, 0) + (bits & several).bit_count()
-    return expected, several
+    if tally is not None:
+        tally.undecided += several.bit_count()
+    return _Expected(expected, stopped, journey.walk.told_apart)
+
+
+RESET = 20
+"""Flags of the answer to a SYN for a closed port: RST and ACK."""
+SILENT = Answer("input without an answer")
+
+
+def _is_like(found: Answer, wanted: set[Answer], told_apart: Sequence[int]) -> bool:
+    """Say whether a packet went to an address that one of those expected stands for."""
+    kind = bisect_right(told_apart, found.daddr)
+    return any(
+        one._replace(daddr=found.daddr) == found and bisect_right(told_apart, one.daddr) == kind
+        for one in (wanted if told_apart else ())
+    )
+
+
+def _is_answered(machine: Host, group: Group, source: int, fate: Answer) -> bool:
+    """Say whether the kernel answers with a reset what it delivered, by the same interface."""
+    way = machine.route(source)
+    return (
+        group.protocol == TCP
+        and group.flags == SYN
+        and fate.kind == "input"
+        and way is not None
+        and way.kind == UNICAST
+        and way.device == group.device
+        and machine.kind(fate.daddr) == LOCAL
+        and not _unanswerable(machine, group, source)
+    )
 
 
 _ANSWERS = {

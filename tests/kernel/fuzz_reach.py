@@ -1,4 +1,4 @@
-"""Compare reach with the kernel for a while: ./dev fuzz reach [--minutes N] [--seed N].
+"""Compare reach with the kernel for a while: ./dev fuzz reach [--minutes N] [--seed N] [--bridge].
 
 It needs root. It prints how many packets were compared, how many rulesets the kernel took, what
 each kind of expression was in, how many packets may fare in several ways and why, and every
@@ -23,14 +23,16 @@ REPORT_SECONDS = 60
 def main() -> int:
     """Run until the time is over; 1 if the kernel disagreed."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bridge", action="store_true", help="behind a bridge, with its tables")
     parser.add_argument("--minutes", type=float, default=1)
     parser.add_argument("--seed", type=int, default=time.time_ns() // 1_000_000_000 * 1_000_000)
     options = parser.parse_args()
-    return in_own_network(lambda: _fuzz(options.seed, time.monotonic() + 60 * options.minutes))
+    end = time.monotonic() + 60 * options.minutes
+    return in_own_network(lambda: _fuzz(options.seed, end, bridged=options.bridge))
 
 
-def _fuzz(seed: int, end: float) -> int:
-    oracle = Oracle()
+def _fuzz(seed: int, end: float, *, bridged: bool) -> int:
+    oracle = Oracle(bridged=bridged)
     differential = Differential(oracle)
     wrong = kept = 0
     told = time.monotonic()
@@ -41,7 +43,8 @@ def _fuzz(seed: int, end: float) -> int:
                 wrong += len(found)
                 kept += 1
                 small = differential.shrink(found[0])
-                print(f"seed {seed}:\n{small}\n{save(small, f'seed-{seed}')}", flush=True)
+                kept_as = "" if bridged else save(small, f"seed-{seed}")
+                print(f"seed {seed}:\n{small}\n{kept_as}", flush=True)
             seed += 1
             if time.monotonic() - told > REPORT_SECONDS:
                 told = time.monotonic()
@@ -62,6 +65,7 @@ def _report(differential: Differential, wrong: int) -> None:
     print(f"several fates  {tally.undecided} ({share:.1f} %)")
     for title, counts in (
         ("fates by the kernel", tally.fates),
+        ("answers", tally.answers),
         ("why several", tally.doubts),
         ("rules by kind of expression", tally.coverage.kinds),
     ):

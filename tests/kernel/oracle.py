@@ -24,6 +24,7 @@ from kernel.probes import (
     Answer,
     Group,
     delivered,
+    is_reset,
     left,
 )
 from own_network import run
@@ -57,8 +58,14 @@ class World(NamedTuple):
 class Oracle:
     """A machine with three interfaces, alone in its namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bridged: bool = False) -> None:
+        """Bridged: eth0 is the only port of the bridge br0, which has its addresses.
+
+        Without ARP a bridge sends nothing out, so that then only what comes in is judged.
+        """
         self.nft = Nft()
+        self.bridged = bridged
+        self._outer = "br0" if bridged else "eth0"
         self._devices: dict[str, int] = {}
         for name, kind in _KINDS.items():
             device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
@@ -69,10 +76,14 @@ class Oracle:
                 _set(f"{path}/{key}", value)
         _set("ipv6/conf/default/addr_gen_mode", 1)
         run("ip link set lo up")
-        for name, addresses in _ADDRESSES.items():
+        for key, addresses in _ADDRESSES.items():
+            name = self._outer if key == "eth0" else key
+            if name == "br0":
+                run("ip link add br0 address 02:00:00:00:00:01 type bridge")
+                run("ip link set eth0 master br0 up")
             run(
                 *(f"ip address add {one} dev {name}{' nodad' * (':' in one)}" for one in addresses),
-                f"ip link set {name} address 02:00:00:00:00:01" if name == "eth0" else "true",
+                f"ip link set {name} address 02:00:00:00:00:01" if key == "eth0" else "true",
                 f"ip link set {name} arp off txqueuelen 100000 up",
             )
         _set("ipv4/icmp_ratemask", 0)
@@ -80,6 +91,7 @@ class Oracle:
         Path("/proc/sys/net/ipv6/icmp/ratemask").write_text("\n", encoding="ascii")
         _set("netfilter/nf_conntrack_tcp_loose", 1)
         self._world: World | None = None
+        self.resets: set[int] = set()
         self._taps: list[tuple[socket.socket, int]] = []
         for family, protocols in (
             (socket.AF_INET, (TCP, UDP, ICMP)),
@@ -109,14 +121,20 @@ class Oracle:
             return
         _set("ipv4/ip_forward", world.forwarding)
         _set("ipv6/conf/all/forwarding", world.forwarding)
-        for name in ("all", "default", *_KINDS):
+        for name in ("all", "default", self._outer, *_KINDS):
             _set(f"ipv4/conf/{name}/rp_filter", world.rp_filter if name != "all" else 0)
             _set(f"ipv4/conf/{name}/send_redirects", 0)
         for version in ("-4", "-6"):
             if world.default:
-                run(f"ip {version} route replace default dev eth0")
+                run(f"ip {version} route replace default dev {self._outer}")
             elif self._world is None or self._world.default:
                 run(f"ip {version} route flush default")
+        if self.bridged:
+            # Of some worlds: what the hooks of IP do inside of a bridge is undecided then.
+            for key in ("iptables", "ip6tables"):
+                Path(f"/proc/sys/net/bridge/bridge-nf-call-{key}").write_text(
+                    str(int(world.rp_filter == 1)), encoding="ascii"
+                )
         self._world = world
 
     @staticmethod
@@ -128,6 +146,11 @@ class Oracle:
         assert not isinstance(settings, Unknown)
         return found, ways, settings
 
+    def seen(self, group: Group) -> Group:
+        """Return packets as they are seen behind a bridge."""
+        in_bridge = self.bridged and group.device == "eth0"
+        return group._replace(device="br0") if in_bridge else group
+
     def load(self, text: str) -> str:
         """Load a ruleset and return it as ``nft -j`` lists it; Refused if it is none."""
         self.nft.run("flush ruleset")
@@ -135,7 +158,10 @@ class Oracle:
         return self.nft.listing()
 
     def ask(self, groups: list[Group]) -> list[list[Answer]]:
-        """Inject packets and return what became of each."""
+        """Inject packets and return what became of each.
+
+        Afterwards ``resets`` has the numbers of those whose sender got a reset, counted from 1.
+        """
         self._forget()
         first = 1
         for group in groups:
@@ -148,6 +174,7 @@ class Oracle:
             first += len(group.sources)
         assert first < BATCH
         answers = [DROPPED] * first
+        self.resets = set()
         self._read_devices(answers)
         self._read_taps(answers)
         split, at = [], 1
@@ -167,6 +194,8 @@ class Oracle:
                 found = left(data, name)
                 if found and 0 < found[0] < len(answers):
                     number, answer = found
+                    if is_reset(data):
+                        self.resets.add(number)
                     if answer != REJECTED or answers[number] == DROPPED:
                         answers[number] = answer
 

@@ -144,5 +144,11 @@ def left(data: bytes, device: str) -> tuple[int, Answer] | None:
     return None
 
 
+def is_reset(data: bytes) -> bool:
+    """Say whether it is a reset of TCP, with which the kernel answers for a closed port."""
+    protocol, body = (data[9], data[20:]) if data[0] >> 4 == 4 else (data[6], data[40:])
+    return protocol == TCP and bool(body[13] & 4)
+
+
 def _port(body: bytes, protocol: int) -> int:
     return int.from_bytes(body[2:4], "big") if protocol in {TCP, UDP} else 0

@@ -45,6 +45,10 @@ TARGETS = {
     "ip": ("10.0.0.1", "10.8.0.1", "172.16.0.9", "172.16.0.10", "10.8.0.77", "192.0.2.5"),
     "ip6": ("fd00::1", "fd08::1", "fd16::9", "fd16::10", "fd08::77"),
 }
+GOALS = {
+    "ip": ("10.0.0.1-10.0.0.3", "172.16.0.8-172.16.0.10", "10.8.0.1-10.8.0.2", "10.0.0.0-10.8.1.0"),
+    "ip6": ("fd00::1-fd00::3", "fd16::8-fd16::a", "fd08::1-fd08::2", "fd00::1-fd16::9"),
+}
 
 
 class Chain(NamedTuple):
@@ -128,8 +132,9 @@ class Coverage:
 class Generator:
     """Makes rulesets from one seed."""
 
-    def __init__(self, seed: int, coverage: Coverage) -> None:
+    def __init__(self, seed: int, coverage: Coverage, *, bridged: bool = False) -> None:
         self.random = Random(seed)  # noqa: S311 - tests, no secrets
+        self._families = ("inet", "inet", "inet", "ip", "ip6", "netdev") + ("bridge",) * 6 * bridged
         self.coverage = coverage
 
     def ruleset(self) -> Tables:
@@ -137,7 +142,7 @@ class Generator:
         return tuple(self._table(index) for index in range(self.random.choice((1, 1, 2, 2, 3, 4))))
 
     def _table(self, index: int) -> Table:
-        family = self.random.choice(("inet", "inet", "inet", "ip", "ip6", "netdev"))
+        family = self.random.choice(self._families)
         maker = _TableMaker(self, family)
         return Table(family, f"t{index}", *maker.parts())
 
@@ -176,12 +181,17 @@ class _TableMaker:
             + ", ".join(f'"{name}" : {goal()}' for name in ("eth0", "wg0"))
             + " } }",
         ]
-        if self.family != "netdev":
+        if self.family not in {"netdev", "bridge"}:
             goals = self._ip_goals()
             sets += [
                 f"map mport {{ type inet_service : {kind}; elements = {{ "
                 + ", ".join(
                     f"{port} : {self.random.choice(goals)}" for port in self.random.sample(PORTS, 3)
+                )
+                + " } }",
+                f"map mspan {{ type inet_service : interval {kind}; elements = {{ "
+                + ", ".join(
+                    f"{port} : {self._goal_span()}" for port in self.random.sample(PORTS, 2)
                 )
                 + " } }",
                 f"map mboth {{ type {kind} . inet_service : {kind} . inet_service; elements = {{ "
@@ -223,6 +233,8 @@ class _TableMaker:
                 "filter",
                 f'type filter hook ingress device "{device}" priority {priority}; policy accept;',
             )
+        if self.family == "bridge":
+            return self._bridge_base(policy)
         roll = self.random.random()
         if roll < 0.2:
             hook, priority = self.random.choice(
@@ -240,11 +252,21 @@ class _TableMaker:
         hook = self.random.choice(("input", "input", "input", "forward", "forward", "prerouting"))
         if roll > 0.96:
             hook = "postrouting"
+        elif roll > 0.92:
+            hook = "output"
         priority = self.random.choice((-310, -300, -199, -150, -99, 0, 0, 0, 10, 50))
         self.seen(f"chain {hook}")
         if hook == "prerouting":
             policy = "accept"
         return hook, "filter", f"type filter hook {hook} priority {priority}; policy {policy};"
+
+    def _bridge_base(self, policy: str) -> tuple[str, str, str]:
+        """Return a chain of a bridge, where rules may say what they may at ingress."""
+        hook = self.random.choice(("prerouting", "input", "input", "forward", "output"))
+        priority = self.random.choice((-300, -200, 0, 0, 10, 300))
+        self.seen(f"chain bridge {hook}")
+        base = f"type filter hook {hook} priority {priority}; policy {policy};"
+        return "ingress", "filter", base
 
     def _rules(self, below: list[str]) -> tuple[tuple[str, ...], ...]:
         return tuple(self._rule(below) for _ in range(self.random.choice((1, 2, 3, 5, 8))))
@@ -372,9 +394,13 @@ class _TableMaker:
             f"tcp dport {other} dnat {goals} to {goal}-{goal}",
             f"udp dport {other} redirect to :{port}-{port + 3}",
             f"tcp dport {other} dnat to :{port}",
+            f"dnat {goals} to {self._goal_span()}",
+            f"udp dport {other} dnat {goals} to {self._goal_span()}",
+            f"dnat {goals} to tcp dport map @mspan",
         ]
         chosen = self.random.choice(choices)
-        self.seen("redirect" if "redirect" in chosen else "dnat")
+        ranged = "mspan" in chosen or any(one in chosen for one in GOALS[self._l3()])
+        self.seen("redirect" if "redirect" in chosen else "dnat range" if ranged else "dnat")
         return chosen
 
     # --- what is matched --------------------------------------------------------------------
@@ -596,6 +622,9 @@ class _TableMaker:
 
     def _goal(self) -> str:
         return self.random.choice(TARGETS[self._l3()])
+
+    def _goal_span(self) -> str:
+        return self.random.choice(GOALS[self._l3()])
 
     def _ip_goals(self) -> tuple[str, ...]:
         return TARGETS[self._l3()]

@@ -127,3 +127,13 @@ def test_without_the_privilege_it_is_not_known() -> None:
 
     found = in_own_network(work)
     assert {found.nft, found.iptables, found.ip6tables_legacy} == {NEEDS_ROOT}
+
+
+def test_sets_are_read_where_rules_of_iptables_ask_them() -> None:
+    rules = "*filter\n-A INPUT -m set --match-set bad src -j DROP\nCOMMIT\n"
+    sets = ("ipset create bad hash:net", "ipset add bad 10.0.0.0/8")
+
+    asked = after(*sets, "iptables-nft-restore", text=rules)
+
+    assert "add bad 10.0.0.0/8" in known(asked.ipsets)
+    assert after(*sets).ipsets is None

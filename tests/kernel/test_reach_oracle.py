@@ -11,13 +11,16 @@ from own_network import in_own_network
 
 pytestmark = pytest.mark.root
 RULESETS = 600
+BRIDGED = 150
 UNDECIDED = 0.15
 """No larger share of packets may fare in several ways: limits, quotas and the like."""
 
 
-def with_oracle(seeds: range, kept: list[Path]) -> tuple[list[str], Differential]:
+def with_oracle(
+    seeds: range, kept: list[Path], *, bridged: bool = False
+) -> tuple[list[str], Differential]:
     def work() -> tuple[list[str], Differential]:
-        oracle = Oracle()
+        oracle = Oracle(bridged=bridged)
         try:
             differential = Differential(oracle)
             wrong = [f"{path.name}: {one}" for path in kept for one in replay(path, differential)]
@@ -38,7 +41,17 @@ def test_the_kernel_does_with_every_packet_what_the_model_says() -> None:
     assert not wrong, "\n\n".join(wrong[:3])
     assert tally.rulesets > RULESETS * 0.9
     assert set(tally.fates) == {"input", "forward", "reject", "drop"}
+    assert tally.answers["left, and the model says: leaves"] > tally.trials // 200
+    assert tally.answers["stopped, and the model says: may be stopped"]
     assert tally.undecided < tally.trials * UNDECIDED
+
+
+def test_the_kernel_does_so_behind_a_bridge() -> None:
+    wrong, differential = with_oracle(range(3_000_000, 3_000_000 + BRIDGED), [], bridged=True)
+    tally = differential.tally
+    assert not wrong, "\n\n".join(wrong[:3])
+    assert tally.fates["input"] > tally.trials // 10
+    assert tally.coverage.kinds["chain bridge input"] > BRIDGED // 2
 
 
 def test_kept_cases_agree() -> None:

@@ -11,10 +11,11 @@ from portward.model.net import Family, Protocol, is_wildcard
 from portward.model.status import Entrance, Reach, Scope
 from portward.model.unknown import Unknown
 from portward.reach import load
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine
+from portward.reach.answer import Machine
 from portward.reach.exposure import Exposer, is_passed_on
 from portward.reach.host import Host, host, number
-from portward.reach.path import Ending, arrive, packet
+from portward.reach.packets import EPHEMERAL, NUMBERS, SYN, packet
+from portward.reach.path import Ending, arrive
 from portward.reach.ruleset import Kind
 from portward.reach.sources import Sources
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from portward.model.net import Protocol
 from portward.model.reaching import Answer
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine
+from portward.reach.answer import Machine
 from portward.reach.areas import Area, Areas, Fate, areas, partition
-from portward.reach.path import arrive, packet
+from portward.reach.packets import EPHEMERAL, NUMBERS, SYN, packet
+from portward.reach.path import arrive
 from portward.reach.ruleset import Kind, Place, Range, Ruleset, Table
 from portward.reach.sources import Sources
 from portward.reach.walk import Decision

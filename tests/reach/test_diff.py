@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from portward.model.net import Family, Protocol
 from portward.model.reaching import Answer
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN
 from portward.reach.diff import difference
-from portward.reach.path import arrive, packet
+from portward.reach.packets import EPHEMERAL, NUMBERS, SYN, packet
+from portward.reach.path import arrive
 from portward.reach.question import spans
 from portward.reach.ruleset import Kind, Ruleset
 from portward.reach.site import Site

@@ -6,6 +6,9 @@ import struct
 import pytest
 
 from own_network import in_own_network, run
+from portward.model.net import Protocol
+from portward.reach import nft_json
+from portward.reach.answer import Machine
 from portward.reach.host import BROADCAST, LOCAL, UNICAST, UNREACHABLE, Host, Way, number
 from portward.reach.path import Paths
 from portward.reach.ruleset import Ruleset
@@ -67,3 +70,33 @@ def test_types_of_sources_are_the_kernel_s() -> None:
 
     assert modelled == kernel_s()
     assert modelled[BLACKHOLE] == modelled[NO_ROUTE] == "unicast"
+
+
+STRONG = """{"nftables": [
+  {"table": {"family": "ip", "name": "t", "handle": 1}},
+  {"chain": {"family": "ip", "table": "t", "name": "p", "handle": 1, "type": "filter",
+             "hook": "prerouting", "prio": -300, "policy": "accept"}},
+  {"rule": {"family": "ip", "table": "t", "chain": "p", "handle": 2, "expr": [
+    {"match": {"op": "!=", "left": {"fib": {"result": "type", "flags": ["daddr", "iif"]}},
+               "right": "local"}},
+    {"drop": null}]}}
+]}"""
+"""What nft(8) gives as an example of "fib": only the addresses of the interface itself."""
+
+
+@pytest.mark.parametrize("device", ["eth0", "eth1"])
+def test_each_interface_is_asked_for_its_own_address(device: str) -> None:
+    own = {number("192.0.2.7"): "eth0", number("198.51.100.7"): "eth1"}
+    host = Host(
+        bits=32,
+        devices=("eth0", "eth1"),
+        own=own,
+        ways=(
+            *(Way(address, address, name, LOCAL) for address, name in own.items()),
+            Way(0, (1 << 32) - 1, "eth0"),
+        ),
+        forwards=False,
+    )
+    door = Machine(nft_json.read(STRONG), host).door(device, Protocol.TCP, 22, "")
+    assert door.yes
+    assert not door.perhaps

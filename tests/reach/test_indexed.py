@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from portward.reach.cuts import cuts
 from portward.reach.indexed import IndexedPaths
-from portward.reach.path import Journey, Paths, packet
+from portward.reach.packets import packet
+from portward.reach.path import Journey, Paths
 from portward.reach.ruleset import Kind, Place, Ruleset
 from portward.reach.sources import Sources
 from portward.reach.walk import Spread

@@ -6,7 +6,8 @@ import pytest
 
 from portward.reach import nft_json
 from portward.reach.host import LOCAL, Host, Way, number
-from portward.reach.path import arrive, packet
+from portward.reach.packets import packet
+from portward.reach.path import arrive
 from portward.reach.ruleset import Kind
 from portward.reach.sources import Sources
 

@@ -42,6 +42,28 @@ def judged(snapshot: Snapshot, tmp_path: Path) -> Case:
     return flow.case(snapshot, day=build.DAY, policy_file=policy)
 
 
+MARKED = """
+*mangle
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -p tcp --dport 8443 -j MARK --set-mark 1
+COMMIT
+*nat
+:PREROUTING ACCEPT [0:0]
+-A PREROUTING -m mark --mark 1 -j DNAT --to-destination 172.17.0.2:443
+COMMIT
+"""
+
+
+def test_a_port_that_a_mark_stands_for() -> None:
+    snapshot = build.snapshot(
+        firewall=build.firewall(iptables_legacy=MARKED),
+        interfaces=(build.LOOPBACK, build.interface(), *BRIDGES),
+        sysctls=FORWARDS,
+    )
+    (one,) = Exposer(snapshot).passed_on()
+    assert (one.protocol, one.port) == (Protocol.TCP, 8443)
+
+
 @pytest.mark.parametrize(
     ("name", "port", "as_input"),
     [
@@ -58,7 +80,7 @@ def test_a_port_without_a_socket(name: str, port: int, as_input: Scope, tmp_path
     assert (listener.protocol, listener.address, listener.port) == (Protocol.TCP, "0.0.0.0", port)
     assert listener.process == Kernel(name="netfilter")
     assert exposure.reach.scope == Scope.EVERYONE
-    assert any("DNAT" in one.text for one in exposure.reach.decided_by)
+    assert any("DNAT" in one.rule.words for one in exposure.reach.decided_by)
     assert exposure.verdict == Verdict.NOT_ALLOWED
     assert exposure.unforwarded is not None
     assert exposure.unforwarded.scope == as_input

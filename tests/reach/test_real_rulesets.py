@@ -9,7 +9,8 @@ from portward.model.host import Firewall
 from portward.model.unknown import NOT_SURVEYED
 from portward.reach import load
 from portward.reach.host import LOCAL, Host, Way, number
-from portward.reach.path import arrive, packet
+from portward.reach.packets import packet
+from portward.reach.path import arrive
 from portward.reach.ruleset import Base, Chain, Kind, Ruleset, Table
 from portward.reach.sources import Sources
 

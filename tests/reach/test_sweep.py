@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portward.reach.answer import EPHEMERAL
+from portward.reach.packets import EPHEMERAL
 from portward.reach.ruleset import Range
 from portward.reach.sweep import SourcePorts, overlay
 

@@ -11,7 +11,7 @@ from portward.model.errors import UsageError
 from portward.reach import xtables
 from portward.reach.host import Host
 from portward.reach.load import unknown
-from portward.reach.path import packet
+from portward.reach.packets import packet
 from portward.reach.ruleset import (
     Assign,
     Chance,
@@ -59,7 +59,8 @@ def holds(words: str, fields: Fields, *, family: str = "ip") -> bool | str:
     """Return whether a packet gets through by a rule, or what keeps it from being known."""
     tried = table(f"-A INPUT {words} -j ACCEPT", family=family)
     sources = Sources.of_points([LOOPBACK[family]])
-    sent = Packet({**fields, "saddr": Spread(sources)}, sources.all)
+    saddr = Spread(sources)
+    sent = Packet({**fields, "saddr": saddr, "original saddr": saddr}, sources.all)
     walk = Walk(sources)
     outcome = walk.base(tried, tried.chains[0], [sent])
     if bool(outcome.accepted) == bool(outcome.ended):
@@ -367,6 +368,7 @@ DATAGRAM: Fields = {
     "l4proto": 17,
     "sport": 4001,
     "dport": 4000,
+    "original sport": 4001,
     "original dport": 4000,
     "mark": 0,
     "ct mark": 0,

@@ -188,7 +188,7 @@ def deciding(reach: Reach) -> tuple[Evidence, ...]:
     devices = ", ".join(dict.fromkeys(one.device for one in reach.entrances))
     alike: dict[tuple[bool, str, str], list[str]] = {}
     for one in reach.decided_by:
-        alike.setdefault((one.lets_in, one.text, one.where), []).append(one.device)
+        alike.setdefault((one.rule.lets_in, one.rule.words, one.rule.where), []).append(one.device)
     rules = tuple(
         Evidence(
             f"{', '.join(by)} {'let' if lets_in else 'keep'}{'' if len(by) > 1 else 's'}"

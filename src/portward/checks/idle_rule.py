@@ -26,7 +26,6 @@ from fnmatch import fnmatchcase
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
 from portward.model.unknown import Unknown
-from portward.reach.exposure import where
 from portward.reach.idle import Idle, idle
 from portward.reach.load import ruleset
 from portward.reach.ruleset import Kind, Place, Rule, Verdict
@@ -109,10 +108,10 @@ def _finding(chain: str, found: list[Idle]) -> Finding:
 
 def _evidence(one: Idle) -> Evidence:
     if one.by is None:
-        return Evidence(f"its matches exclude each other: {_words(one.place)}", where(one.place))
+        return Evidence(f"its matches exclude each other: {_words(one.place)}", one.place.where)
     return Evidence(
         f"{_words(one.place)} comes after {_words(one.by)}, which takes all its packets",
-        where(one.place),
+        one.place.where,
     )
 
 

@@ -224,6 +224,8 @@ class Firewall(Fact, frozen=True, kw_only=True, tag="firewall", tag_field="kind"
     """``iptables-legacy-save``, for rules that nft cannot show; None: there are none."""
     ip6tables_legacy: Maybe[str | None]
     managers: Maybe[tuple["FirewallManager", ...]]
+    ipsets: Maybe[str | None] = NOT_SURVEYED
+    """``ipset save`` where rules of iptables ask a set; None: none does."""
     files: tuple[str, ...] = ()
     """Configuration that would be loaded at boot (an image has only this)."""
 

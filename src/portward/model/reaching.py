@@ -16,6 +16,12 @@ class Answer(StrEnum):
     """It hangs on something that no rule tells, such as a rate limit or an unknown match."""
 
 
+def where(family: str, table: str, chain: str, handle: int | None) -> str:
+    """Say where a rule stands."""
+    place = f"{family} {table} {chain}"
+    return place if handle is None else f"{place}, handle {handle}"
+
+
 class Deciding(Struct, frozen=True, kw_only=True):
     """A rule, or a chain's policy, that decides."""
 
@@ -30,6 +36,16 @@ class Deciding(Struct, frozen=True, kw_only=True):
     """Text of the rule; None: the policy of the chain."""
     handle: int | None
     """By which nft deletes the rule."""
+
+    @property
+    def lets_in(self) -> bool:
+        """It lets somebody through; otherwise it keeps them out."""
+        return self.verdict == "accept"
+
+    @property
+    def where(self) -> str:
+        """Table, chain and handle, for ``nft -a list ruleset``."""
+        return where(self.family, self.table, self.chain, self.handle)
 
 
 class Entrance(Struct, frozen=True, kw_only=True):

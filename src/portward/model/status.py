@@ -7,6 +7,7 @@ from msgspec import Struct
 from portward.model.host import Listener
 from portward.model.net import Family, Protocol
 from portward.model.policy import Allowance
+from portward.model.reaching import Deciding
 from portward.model.service import Service
 
 
@@ -30,15 +31,10 @@ class Entrance(Struct, frozen=True, kw_only=True):
 
 
 class Decider(Struct, frozen=True, kw_only=True):
-    """A rule, or a policy of a chain, that decides who reaches a port by an interface."""
+    """What decides who reaches a port by an interface."""
 
     device: str
-    lets_in: bool
-    """It lets somebody through; otherwise it keeps them out."""
-    text: str
-    """In the words of the tool that wrote it."""
-    where: str
-    """Table, chain and handle, for ``nft -a list ruleset``."""
+    rule: Deciding
 
 
 class Reach(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,37 +10,35 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from portward.model.net import MAX_PORT, Family, Protocol, is_wildcard
+from portward.reach.alike import alike_devices
 from portward.reach.cuts import (
     asked_by_field,
+    asked_values,
     cuts,
-    cuts_about,
     least_named,
+    of_answers,
     ranges_of,
     representatives,
     target_ports,
+    translating,
 )
-from portward.reach.host import Host, number
+from portward.reach.host import UNICAST, Host, number
 from portward.reach.indexed import IndexedPaths
-from portward.reach.path import Ending, Journey, arrive, packet
+from portward.reach.mentions import Mention, mentions, told_apart
+from portward.reach.packets import EPHEMERAL, NUMBERS
+from portward.reach.path import Ending, Journey, Paths, before_routing, follow
 from portward.reach.ruleset import IPV4_BITS, Kind, Range, Ruleset
 from portward.reach.sources import Sources
 from portward.reach.walk import Decision
 
-NUMBERS = {
-    Protocol.TCP: 6,
-    Protocol.UDP: 17,
-    Protocol.DCCP: 33,
-    Protocol.SCTP: 132,
-    Protocol.UDPLITE: 136,
-}
-"""IP protocol numbers (IANA)."""
-
-SYN = 2
-EPHEMERAL = 49_152
-"""A source port of no meaning (RFC 6335: the dynamic range begins there)."""
-
 _LINK_LOCAL = 0xFE80 << 112, (0xFEC0 << 112) - 1
 """fe80::/10 (RFC 4291)."""
+
+
+_SOURCE = ("saddr", "original saddr")
+_DESTINATION = ("daddr", "original daddr")
+_ANSWERING = frozenset({"output", "postrouting"})
+_SPORT = ("sport", "original sport")
 
 
 class Door(Struct, frozen=True, kw_only=True):
@@ -59,11 +58,27 @@ class Door(Struct, frozen=True, kw_only=True):
 
 
 class _Apart(NamedTuple):
-    """Ports that stand for all others, of one protocol."""
+    """What rules tell apart of the packets of one protocol."""
 
-    sports: list[int]
+    addresses: list[Mention]
+    sports: list[Mention]
+    translated_addresses: list[int]
+    """Own addresses that stand for all others where only translation counts."""
+    translated_sports: list[int]
+    """Source ports of that kind."""
+    starts: list[int]
+    """Where the ranges of ports begin that translation tells apart; empty if there is none."""
     ports: list[int]
-    """To which packets may be sent that are translated."""
+    """One of each kind of these ranges."""
+
+
+class _Asked(NamedTuple):
+    """The ports from low to high, which fare alike, and what became of a packet to one of them."""
+
+    low: int
+    high: int
+    port: int
+    journey: Journey
 
 
 class Machine:
@@ -76,22 +91,39 @@ class Machine:
         self.asked = asked_by_field(ruleset)
         told = {field: ranges_of(values) for field, values in self.asked.items()}
         nothing: set[Range] = set()
-        self.edges = {*told.get("saddr", nothing), *host.cuts(), *_special(host)}
+        self.edges = {*host.cuts(), *_special(host)}
+        self.edges = self.edges.union(*(told.get(one, nothing) for one in _SOURCE))
+        sports = told.get("sport", nothing) | told.get("original sport", nothing)
+        self._of_answers: dict[str, set[Range]] = {}
+        if _may_stop_answers(ruleset, host):
+            # What is the source of a packet is the destination of its answer.
+            answering = of_answers(ruleset, _ANSWERING)
+            self._of_answers = {
+                field: ranges_of(asked_values(answering, field))
+                for field in ("saddr", "daddr", "dport")
+            }
+            self.edges |= self._of_answers["daddr"]
+            sports |= self._of_answers["dport"]
         self.sources = Sources(host.bits, self.edges.union(edges))
-        own = [address for address in host.own if not _is_loopback(address, host)]
-        self._destinations = sorted(
-            told.get("daddr", nothing) | told.get("original daddr", nothing)
-        )
-        self.addresses = _one_each(own, self._destinations)
-        sports = told.get("sport", nothing)
+        self._destinations = {
+            span for field in _DESTINATION for span in told.get(field, nothing)
+        } | self._of_answers.get("saddr", nothing)
+        self.addresses = self._one_each_address(self._destinations)
         self.sports = representatives(sports, MAX_PORT) if sports else [EPHEMERAL]
-        self.translated = self._translated()
-        asked = told.get("dport", nothing) | told.get("original dport", nothing)
-        self._ports = representatives(asked | target_ports(ruleset), MAX_PORT)
+        self._translating = translating(ruleset)
+        self._targets = target_ports(ruleset)
+        # A port that packets are translated to stands alone.
+        self._breaks = sorted({0, *(edge for low, _ in self._targets for edge in (low, low + 1))})
         self._apart: dict[Protocol, _Apart] = {}
         self._martians: dict[str, int] = {}
-        self._made: dict[tuple[str, Protocol, int, int, int], Journey] = {}
+        self._made: dict[tuple[str, Protocol, int, int], list[_Asked]] = {}
         self.paths = IndexedPaths(ruleset, host, self.sources)
+
+    @cached_property
+    def _alike(self) -> dict[str, str]:
+        """For each device one by which packets fare alike."""
+        groups = alike_devices(self.paths, self.asked)
+        return {device: group[0] for group in groups for device in group}
 
     @property
     def last(self) -> int:
@@ -119,34 +151,40 @@ class Machine:
 
     def alike(self, some: Iterable[int]) -> list[int]:
         """Return all addresses of the machine that no rule tells from some of them."""
-        kinds = {_kind(address, self._destinations) for address in some}
-        own = (address for address in self.host.own if not _is_loopback(address, self.host))
-        return [address for address in own if _kind(address, self._destinations) in kinds]
+        chosen = {*some}
+        return [
+            address
+            for group in self._kinds(self._destinations)
+            if chosen & {*group}
+            for address in group
+        ]
+
+    def source_ports(self, protocol: Protocol) -> set[Range]:
+        """Return the ranges of source ports that rules about a protocol tell apart."""
+        asked = {span for one in self._told_apart(protocol).sports for span in one.values}
+        return asked | self._of_answers.get("dport", set())
 
     def door(self, device: str, protocol: Protocol, port: int, address: str) -> Door:
         """Say who can reach a port that listens on an address by one interface."""
         bound = None if is_wildcard(address) else number(address)
-        ports = {port, self._alike(port)}
         return self._open(
             device,
             (
                 journey
-                for sent_to in dict.fromkeys([self._alike(port), *self._told_apart(protocol).ports])
+                for sent_to in dict.fromkeys([port, *self._told_apart(protocol).ports])
                 for journey in self._journeys(device, protocol, sent_to, bound)
             ),
-            lambda ending: _delivers(ending, ports, bound),
+            lambda ending: _delivers(ending, port, bound),
         )
 
     def published(self, device: str, protocol: Protocol, port: int) -> Door:
         """Say who gets through to a port that a program holds and rules may pass on."""
-        journeys = self._journeys(device, protocol, self._alike(port), None)
+        journeys = self._journeys(device, protocol, port, None)
         return self._open(device, journeys, is_accepted)
 
     def forwarded(self, device: str, protocol: Protocol, port: int) -> Door:
         """Say who gets through to what rules alone pass a port of this machine on to."""
-        return self._open(
-            device, self._journeys(device, protocol, self._alike(port), None), _is_forwarded
-        )
+        return self._open(device, self._journeys(device, protocol, port, None), _is_forwarded)
 
     def translations(self, device: str, protocol: Protocol) -> Iterator[tuple[Range, int | None]]:
         """Yield the ports that are passed on to another machine, or to a container.
@@ -154,19 +192,32 @@ class Machine:
         With the address that they are passed on for: None where it is any of this machine's. To
         be passed on is not yet to get through: that is for forwarded() to say.
         """
-        for first, following in pairwise([*self.translated, MAX_PORT + 1]):
+        if self.host.forwards is False:
+            return
+        apart = self._told_apart(protocol)
+        for first, following in pairwise([*apart.starts, MAX_PORT + 1]):
             passed_on = [
                 address
-                for address in self.addresses
+                for address in apart.translated_addresses
                 if any(
-                    ending.hook in {"forward", "postrouting"} and ending.address != address
-                    for sport in self.sports
-                    for ending in self._journey(device, protocol, address, first, sport).endings
+                    self._passes_on(device, protocol, address, first, sport)
+                    for sport in apart.translated_sports
                 )
             ]
             if passed_on:
-                everywhere = len(passed_on) == len(self.addresses)
+                everywhere = len(passed_on) == len(apart.translated_addresses)
                 yield (first, following - 1), None if everywhere else passed_on[0]
+
+    def _passes_on(
+        self, device: str, protocol: Protocol, address: int, port: int, sport: int
+    ) -> bool:
+        """Say whether a packet to an own address is sent on to another's."""
+        first = self.paths.first(device, protocol, address, port, sport)
+        found = before_routing(self.paths, self.paths.walk(), first)
+        return any(
+            isinstance(to := one.fields["daddr"], int) and self.paths.kind(to) == UNICAST
+            for one in found
+        )
 
     def _open(
         self, device: str, journeys: Iterable[Journey], reaches: Callable[[Ending], bool]
@@ -198,10 +249,9 @@ class Machine:
     def refused(self, device: str) -> int:
         """Return the sources that no packet by this interface may have, whatever the rules."""
         if device not in self._martians:
-            plain = packet(
-                self.host, self.sources, device=device, protocol=6, daddr=self.addresses[0], dport=1
-            )
-            endings = arrive(Ruleset(), self.host, self.sources, plain).endings
+            paths = Paths(Ruleset(), self.host, self.sources)
+            plain = paths.first(device, Protocol.TCP, self.addresses[0], 1)
+            endings = paths.follow(plain).endings
             self._martians[device] = 0
             for ending in endings:
                 if ending.kind != Kind.ACCEPT:
@@ -212,52 +262,103 @@ class Machine:
         self, device: str, protocol: Protocol, port: int, bound: int | None
     ) -> Iterator[Journey]:
         """Send packets to a port on every address, from every source port, that fare apart."""
-        addresses = self.addresses
+        apart = self._told_apart(protocol)
+        # A translation may give a packet another port, which rules may ask for then.
+        ports = [port, *(low for low, _ in self._targets)]
+        if bound is None or self._translating.tables:
+            asked = told_apart(apart.addresses, ports) | self._of_answers.get("saddr", set())
+            addresses = self._one_each_address(asked)
+        else:
+            addresses = []  # what is sent to another address ends there
         if bound is not None and bound not in addresses:
-            addresses = [*addresses, bound]
+            addresses.append(bound)
+        asked = told_apart(apart.sports, ports) | self._of_answers.get("dport", set())
+        sports = _one_each(self.sports, asked)
         for address in addresses:
-            for sport in self._told_apart(protocol).sports:
+            for sport in sports:
                 yield self._journey(device, protocol, address, port, sport)
 
     def _journey(
         self, device: str, protocol: Protocol, address: int, port: int, sport: int
     ) -> Journey:
-        key = (device, protocol, address, port, sport)
-        if key not in self._made:
-            self._made[key] = self.paths.follow(
-                packet(
-                    self.host,
-                    self.sources,
-                    device=device,
-                    protocol=NUMBERS[protocol],
-                    daddr=address,
-                    dport=port,
-                    sport=sport,
-                    tcp_flags=SYN if protocol == Protocol.TCP else None,
-                )
-            )
-        return self._made[key]
+        device = self._alike.get(device, device)
+        asked = self._made.setdefault((device, protocol, address, sport), [])
+        known = next((one for one in asked if one.low <= port <= one.high), None)
+        if known is None:
+            known = self._ask(device, protocol, address, port, sport)
+            asked.append(known)
+        return _sent_to(port, known)
+
+    def _ask(self, device: str, protocol: Protocol, address: int, port: int, sport: int) -> _Asked:
+        walk = self.paths.walk()
+        first = self.paths.first(device, protocol, address, port, sport)
+        journey = Journey(walk, follow(self.paths, walk, first))
+        at = bisect_right(self._breaks, port)
+        before = self._breaks[at] - 1 if at < len(self._breaks) else MAX_PORT
+        low, high = walk.span
+        return _Asked(max(low, self._breaks[at - 1]), min(high, before), port, journey)
 
     def _told_apart(self, protocol: Protocol) -> _Apart:
         """Return one of all ports that the rules about a protocol tell apart."""
         if protocol not in self._apart:
             number = NUMBERS[protocol]
-            sports = cuts_about(self.ruleset, "sport", number)
-            ports = cuts_about(_translating(self.ruleset), "dport", number)
+            starts: list[int] = []
+            cut = {(1, MAX_PORT)}
+            if self._translating.tables:
+                cut |= _values(self._translating, ("dport",), number) | self._targets
+                starts = representatives(cut, MAX_PORT)[1:]  # there is no port 0
             self._apart[protocol] = _Apart(
-                sports=_one_each(self.sports, sports),
-                ports=_one_each(self.translated, ports | target_ports(self.ruleset)),
+                addresses=self._mentions(_DESTINATION, number),
+                sports=self._mentions(_SPORT, number),
+                translated_addresses=self._one_each_address(
+                    _values(self._translating, _DESTINATION, number)
+                ),
+                translated_sports=_one_each(
+                    self.sports, _values(self._translating, _SPORT, number)
+                ),
+                starts=starts,
+                ports=_one_each(starts, cut),
             )
         return self._apart[protocol]
 
-    def _alike(self, port: int) -> int:
-        """Return the first port that no rule tells apart from this one."""
-        return self._ports[bisect_right(self._ports, port) - 1]
+    def _mentions(self, fields: tuple[str, ...], protocol: int) -> list[Mention]:
+        named = [field for field in fields if field in self.asked]
+        return mentions(self.ruleset, named, protocol) if named else []
 
-    def _translated(self) -> list[int]:
-        """Return one port of each kind that translation of the destination tells apart."""
-        asked = cuts(_translating(self.ruleset), "dport")
-        return [port for port in representatives(asked, MAX_PORT) if port] if asked else []
+    def _one_each_address(self, told_apart: Iterable[Range]) -> list[int]:
+        """Return one of all own addresses that no rule tells apart."""
+        return [group[0] for group in self._kinds(told_apart)]
+
+    def _kinds(self, told_apart: Iterable[Range]) -> list[list[int]]:
+        """Group the own addresses that no rule tells apart.
+
+        A lookup of an address by one interface tells those of different interfaces apart.
+        """
+        own = self.host.own
+        by_device = any(field.startswith("fib daddr . ") for field in self.asked)
+        spans = sorted(told_apart)
+        groups: dict[object, list[int]] = {}
+        for address, device in own.items():
+            if not _is_loopback(address, self.host):
+                key = (device if by_device else "", _kind(address, spans))
+                groups.setdefault(key, []).append(address)
+        return list(groups.values())
+
+
+def _values(ruleset: Ruleset, fields: tuple[str, ...], protocol: int) -> set[Range]:
+    """Return the values of some fields that rules about a protocol ask for."""
+    found = mentions(ruleset, fields, protocol)
+    return {span for one in found for span in one.values}
+
+
+def _sent_to(port: int, asked: _Asked) -> Journey:
+    """Return what becomes of a packet to one of the ports that fare alike."""
+    if port == asked.port:
+        return asked.journey
+    endings = [
+        one._replace(port=port) if one.port == asked.port else one for one in asked.journey.endings
+    ]
+    return Journey(asked.journey.walk, endings)
 
 
 _Decisions = dict[tuple[object, ...], Decision]
@@ -350,32 +451,24 @@ def _prefixes(span: Range) -> int:
 
 def networks(ranges: Iterable[Range], family: Family) -> tuple[str, ...]:
     """Write ranges as the fewest prefixes."""
+    return tuple(text for span in ranges for text in _written(span, family))
+
+
+@lru_cache(4096)
+def _written(span: Range, family: Family) -> tuple[str, ...]:
+    """Write a range as prefixes: up to 254 of them, and the same for many ports."""
     kind = IPv4Address if family == Family.IPV4 else IPv6Address
-    return tuple(
-        str(network)
-        for first, last in ranges
-        for network in summarize_address_range(kind(first), kind(last))
-    )
+    first, last = span
+    return tuple(map(str, summarize_address_range(kind(first), kind(last))))
 
 
-def _delivers(ending: Ending, ports: set[int], bound: int | None) -> bool:
-    here = ending.kind == Kind.ACCEPT and ending.hook == "input" and ending.port in ports
+def _delivers(ending: Ending, port: int, bound: int | None) -> bool:
+    here = ending.kind == Kind.ACCEPT and ending.hook == "input" and ending.port == port
     return here and (bound is None or ending.address == bound)
 
 
 def _is_forwarded(ending: Ending) -> bool:
     return ending.kind == Kind.ACCEPT and ending.hook == "forward"
-
-
-def _translating(ruleset: Ruleset) -> Ruleset:
-    """Return the tables that may translate the destination of a packet."""
-    return Ruleset(
-        tables=tuple(
-            table
-            for table in ruleset.tables
-            if any(chain.base and chain.base.type == "nat" for chain in table.chains)
-        )
-    )
 
 
 def _one_each(values: list[int], told_apart: Iterable[Range]) -> list[int]:
@@ -399,6 +492,12 @@ def _special(host: Host) -> set[Range]:
             (0xFFFFFFFF, 0xFFFFFFFF)
         }
     return {(1, 1), (0xFF << 120, (1 << 128) - 1)}
+
+
+def _may_stop_answers(ruleset: Ruleset, host: Host) -> bool:
+    """Say whether some answers of this machine may not leave."""
+    replies = IndexedPaths(ruleset, host, Sources.of_points([0])).replies
+    return not all(replies.is_free("", device) for device in host.devices)
 
 
 def _is_loopback(address: int, host: Host) -> bool:

@@ -11,10 +11,10 @@ from msgspec import Struct
 from portward.model.net import Family, Protocol
 from portward.model.reaching import Answer
 from portward.reach import answer
-from portward.reach.answer import NUMBERS, Machine
-from portward.reach.cuts import cuts_about, steps
-from portward.reach.indexed import Effect, Share
-from portward.reach.ruleset import Kind, Names, Place, Range, Translate
+from portward.reach.alike import alike_devices
+from portward.reach.answer import Machine
+from portward.reach.effects import Effect, Share
+from portward.reach.ruleset import Kind, Place, Range
 from portward.reach.sources import Sources
 from portward.reach.sweep import PROTOCOLS, SourcePorts, Sweep, Swept, overlay
 from portward.reach.walk import Decision
@@ -78,7 +78,7 @@ def areas(machine: Machine) -> Areas:
     making = _Making(machine)
     found = [
         area
-        for devices in alike_devices(machine)
+        for devices in alike_devices(machine.paths, machine.asked)
         for address in machine.addresses
         for protocol in PROTOCOLS
         for area in making.areas(devices, address, protocol)
@@ -122,28 +122,6 @@ def numbers(bits: int) -> Iterator[int]:
         at = text.find("1", at + 1)
 
 
-def alike_devices(machine: Machine) -> list[tuple[str, ...]]:
-    """Group the devices by which packets fare alike."""
-    ruleset = machine.ruleset
-    names = {values for values in machine.asked.get("iifname", ()) if isinstance(values, Names)}
-    bases = [chain.base for table in ruleset.tables for chain in table.chains if chain.base]
-    bound = {device for base in bases for device in base.devices}
-    # Lookups that ask for the interface, and a redirection to its own address, differ by device.
-    differs = any(field.startswith("fib ") and ". iif" in field for field in machine.asked) or any(
-        isinstance(step, Translate) and step.kind == "redirect" for _, step in steps(ruleset)
-    )
-    groups: dict[object, list[str]] = {}
-    for device in machine.host.devices:
-        key = (
-            tuple(one.has(device) for one in names),
-            device in machine.host.localnet,
-            machine.paths.martians(device),
-            device if differs or device in bound else "",
-        )
-        groups.setdefault(key, []).append(device)
-    return [tuple(group) for group in groups.values()]
-
-
 class _Making:
     """What the areas of one machine have in common."""
 
@@ -152,8 +130,7 @@ class _Making:
         self.sweep = Sweep(machine)
         self.told = _Told()
         self.sports = {
-            protocol: SourcePorts(cuts_about(machine.ruleset, "sport", NUMBERS[protocol]))
-            for protocol in PROTOCOLS
+            protocol: SourcePorts(machine.source_ports(protocol)) for protocol in PROTOCOLS
         }
 
     def areas(self, devices: tuple[str, ...], address: int, protocol: Protocol) -> Iterator[Area]:

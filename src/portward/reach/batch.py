@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from portward.model.errors import UsageError
 from portward.model.net import Protocol
-from portward.reach.answer import EPHEMERAL, NUMBERS
+from portward.reach.packets import EPHEMERAL, NUMBERS
 from portward.reach.trace import Question
 
 _Port = Annotated[int, Meta(ge=0, le=65535)]

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from portward.reach.ruleset import (
-    MANY_PORTS,
+    MANY_TARGETS,
     Bits,
+    Chain,
     Dispatch,
     Elements,
     Field,
@@ -14,57 +15,33 @@ from portward.reach.ruleset import (
     Part,
     Range,
     Row,
-    Rule,
     Ruleset,
     SetName,
     Step,
     Table,
+    Target,
     Test,
     Translate,
     Values,
+    Verdict,
 )
 
 MAX_PORT = 65_535
-_TRANSPORT = (Field("l4proto"),)
-_PORTS = frozenset({"dport", "original dport", "sport"})
+_PORTS = frozenset({"dport", "original dport", "sport", "original sport"})
+_BEFORE_ROUTING = frozenset({"ingress", "prerouting"})
+_OF_ANSWERS = frozenset({"output", "forward", "postrouting"})
+_OF_DESTINATION = frozenset({"dnat", "redirect"})
 
 
 def cuts(ruleset: Ruleset, field: str) -> set[Range]:
-    """Return every range of a field's values that some rule asks for."""
-    found: set[Range] = set()
-    for values in asked_values(ruleset, field):
-        found.update(() if isinstance(values, Names) else values)
+    """Return every range of a field's values that some rule asks for.
+
+    Answers to a port come from it.
+    """
+    found = ranges_of(asked_values(ruleset, field))
+    if field == "dport":
+        found |= ranges_of(asked_values(of_answers(ruleset), "sport"))
     return found
-
-
-def cuts_about(ruleset: Ruleset, field: str, protocol: int) -> set[Range]:
-    """Return the ranges of a field's values that rules ask for which may be about a protocol."""
-    return ranges_of(
-        values
-        for table in ruleset.tables
-        for chain in table.chains
-        for rule in chain.rules
-        if _may_be_about(rule, protocol)
-        for step in rule.steps
-        for values in asked(step, table, field)
-    )
-
-
-def _may_be_about(rule: Rule, protocol: int) -> bool:
-    """Say whether a rule asks for no other transport protocol."""
-    return not any(
-        isinstance(step, Test)
-        and step.parts == _TRANSPORT
-        and not step.negated
-        and not isinstance(step.rows, SetName)
-        and not any(
-            low <= protocol <= high
-            for row in step.rows
-            if not isinstance(row[0], Names)
-            for low, high in row[0]
-        )
-        for step in rule.steps
-    )
 
 
 def asked_by_field(ruleset: Ruleset) -> dict[str, list[Values]]:
@@ -101,23 +78,91 @@ def steps(ruleset: Ruleset) -> Iterator[tuple[Table, Step]]:
 def target_ports(ruleset: Ruleset) -> set[Range]:
     """Return the ports that packets are translated to."""
     found: set[Range] = set()
-    for table in ruleset.tables:
-        targets = [target for known in table.sets.values() for _, target in known.targets]
-        for chain in table.chains:
-            for rule in chain.rules:
-                for step in rule.steps:
-                    if isinstance(step, Translate):
-                        targets += step.targets
-                        entries = () if isinstance(step.entries, SetName) else step.entries
-                        targets += [target for _, target in entries]
-        for target in targets:
-            if target.port is not None:
-                first, last = target.port
-                # Each port that a walk may come to is one of its own.
-                found.add(target.port)
-                if last - first < MANY_PORTS:
-                    found.update((port, port) for port in range(first, last + 1))
+    for target in targets(ruleset):
+        if target.port is not None:
+            first, last = target.port
+            # Each port that a walk may come to is one of its own.
+            found.add(target.port)
+            if last - first < MANY_TARGETS:
+                found.update((port, port) for port in range(first, last + 1))
     return found
+
+
+def targets(ruleset: Ruleset) -> Iterator[Target]:
+    """Yield everything that packets may be translated to."""
+    for table in ruleset.tables:
+        for known in table.sets.values():
+            yield from (target for _, target in known.targets)
+    for _, step in steps(ruleset):
+        if isinstance(step, Translate):
+            yield from step.targets
+            entries = () if isinstance(step.entries, SetName) else step.entries
+            yield from (target for _, target in entries)
+
+
+def translating(ruleset: Ruleset) -> Ruleset:
+    """Return what decides whether and where destinations are translated; nothing if none are.
+
+    That is done before routing alone, so only rules there count. All kinds of chains do: one may
+    set a mark that a chain of translation asks for.
+    """
+    found = []
+    translates = False
+    for table in ruleset.tables:
+        is_bridge = table.family == "bridge"
+        chains = _reached(table, _BEFORE_ROUTING | {"input"} if is_bridge else _BEFORE_ROUTING)
+        translates = translates or any(
+            isinstance(step, Translate) and step.kind in _OF_DESTINATION
+            for chain in chains
+            for rule in chain.rules
+            for step in rule.steps
+        )
+        found.append(Table(family=table.family, name=table.name, chains=chains, sets=table.sets))
+    return Ruleset(tables=tuple(found)) if translates else Ruleset()
+
+
+def of_answers(ruleset: Ruleset, hooks: frozenset[str] = _OF_ANSWERS) -> Ruleset:
+    """Return the rules that answers meet, at some hooks."""
+    return Ruleset(
+        tables=tuple(
+            Table(
+                family=table.family,
+                name=table.name,
+                chains=_reached(table, hooks),
+                sets=table.sets,
+            )
+            for table in ruleset.tables
+        )
+    )
+
+
+def _reached(table: Table, hooks: frozenset[str]) -> tuple[Chain, ...]:
+    """Return the chains of a table that packets may meet at some hooks."""
+    named = {chain.name: chain for chain in table.chains}
+    waiting = [one for one in table.chains if one.base and one.base.hook in hooks]
+    found: dict[str, Chain] = {}
+    while waiting:
+        chain = waiting.pop()
+        if chain.name in found:
+            continue
+        found[chain.name] = chain
+        for rule in chain.rules:
+            for step in rule.steps:
+                waiting += (named[name] for name in jumps(step, table) if name in named)
+    return tuple(found.values())
+
+
+def jumps(step: Step, table: Table) -> Iterator[str]:
+    """Yield the chains that a step may jump to."""
+    if isinstance(step, Verdict) and step.chain:
+        yield step.chain
+    elif isinstance(step, Dispatch):
+        entries = step.entries
+        if isinstance(entries, SetName):
+            entries = elements(entries, table).verdicts
+        for name in dict.fromkeys(verdict.chain for _, verdict in entries):
+            if name:
+                yield name
 
 
 def representatives(ranges: Iterable[Range], last: int) -> list[int]:

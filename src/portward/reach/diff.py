@@ -6,9 +6,8 @@ from typing import NamedTuple
 from portward.model.net import Protocol
 from portward.model.reaching import Answer, Change, Difference
 from portward.reach import answer
-from portward.reach.answer import NUMBERS, Machine
-from portward.reach.areas import alike_devices
-from portward.reach.cuts import cuts_about
+from portward.reach.alike import alike_devices
+from portward.reach.answer import Machine
 from portward.reach.question import sources, spans
 from portward.reach.ruleset import Range
 from portward.reach.site import FAMILIES, Site
@@ -63,7 +62,7 @@ class _Side:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.groups = alike_devices(machine) if machine.addresses else []
+        self.groups = alike_devices(machine.paths, machine.asked) if machine.addresses else []
         self._sweep = Sweep(machine)
 
     def group(self, device: str) -> int | None:
@@ -116,9 +115,7 @@ def _changes(
     before, after = (side.machine for side in sides)
     refused = _refused(sides, devices[0])
     asked = before.sources.all & ~refused
-    number = NUMBERS[protocol]
-    told_apart = [cuts_about(one.ruleset, "sport", number) for one in (before, after)]
-    sports = SourcePorts(told_apart[0] | told_apart[1])
+    sports = SourcePorts(before.source_ports(protocol) | after.source_ports(protocol))
     found: dict[_Step, dict[int, list[Range]]] = {}
     for sport in sports.all:
         ways = (side.reached(devices[0], protocol, sport) for side in sides)

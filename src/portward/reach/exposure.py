@@ -20,8 +20,8 @@ from portward.reach import published
 from portward.reach.answer import Door, Machine, networks
 from portward.reach.host import host
 from portward.reach.load import ruleset
-from portward.reach.ruleset import Kind, Place, Ruleset
-from portward.reach.wording import words
+from portward.reach.ruleset import Kind, Ruleset
+from portward.reach.wording import deciding, words
 
 LOOPBACK = "lo"
 _LINKS = {"fe80:": "fe80::/10", "169.254.": "169.254.0.0/16"}
@@ -354,22 +354,8 @@ def _deciders(doors: Iterable[Door]) -> tuple[Decider, ...]:
         for one in door.decided_by:
             lets_in = one.kind == Kind.ACCEPT
             if lets_in == bool(door.yes) and not (lets_in and one.place.rule is None):
-                found[
-                    Decider(
-                        device=door.device,
-                        lets_in=lets_in,
-                        text=words(one.place, one.kind),
-                        where=where(one.place),
-                    )
-                ] = None
+                found[Decider(device=door.device, rule=deciding(one))] = None
     return tuple(found)
-
-
-def where(place: Place) -> str:
-    """Say where a rule stands."""
-    handle = place.rule.handle if place.rule else None
-    chain = f"{place.family} {place.table} {place.chain}"
-    return chain if handle is None else f"{chain}, handle {handle}"
 
 
 def _network(address: str) -> str:

@@ -48,6 +48,10 @@ class Host(Struct, frozen=True, kw_only=True):
     """rp_filter in effect by interface: 0 none, 1 strict, 2 loose; IPv4 alone has it."""
     localnet: frozenset[str] = frozenset()
     """Interfaces by which 127.0.0.0/8 may come in (route_localnet)."""
+    ports: dict[str, tuple[str, ...]] = {}
+    """For each bridge the interfaces that are its ports."""
+    bridges_call: bool = False
+    """Bridges may call the hooks of IP themselves (br_netfilter), before their own later ones."""
 
     def route(self, address: int) -> Way | None:
         """Return the route that decides for an address."""
@@ -90,10 +94,25 @@ def host(snapshot: Snapshot, family: Family) -> Host:
         ways=tuple(sorted(ways, key=lambda way: (way.span, way.kind != LOCAL))),
         forwards=value != "0" if value is not None else Unknown("ip_forward is not known"),
         strict={name: _both(sysctls, version, name, "rp_filter") for name in names},
+        bridges_call=_may_call(snapshot, bits),
+        ports={
+            bridge.name: tuple(one.name for one in interfaces if one.master == bridge.name)
+            for bridge in interfaces
+            if bridge.kind == "bridge"
+        },
         localnet=frozenset(
             name for name in names if _both(sysctls, version, name, "route_localnet")
         ),
     )
+
+
+def _may_call(snapshot: Snapshot, bits: int) -> bool:
+    """Say whether bridge-nf-call-iptables may be on; a kernel without br_netfilter has it not."""
+    if isinstance(snapshot.sysctls, Unknown):
+        return True
+    key = f"net.bridge.bridge-nf-call-ip{'6' if bits == IPV6_BITS else ''}tables"
+    found = [one.live for one in snapshot.sysctls if one.key == key]
+    return not all(live in {None, "0"} for live in found) if found else True
 
 
 def _live(sysctls: Iterable[Sysctl]) -> dict[str, str]:

@@ -1,437 +1,38 @@
 """Executes long chains fast, with the same outcome as ``walk``.
 
-Two things make it fast. A rule that asks for another port, protocol or interface than a packet has
-is not visited: an index of the chain says which rules are. And what a rule does that changes no
-field of a packet, it does to each source by itself; so ``Walk`` finds that effect once, for all
-sources, and here it is cut down to those that come to the rule. Effects of rules in a row, and of
-a whole chain, are effects again.
+Two things make it fast: a rule that is not for a packet is not visited (``chain_index``), and what
+a rule does to sources is found once for all of them (``effects``).
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
-from portward.reach.cuts import asked, elements
+from portward.reach.chain_index import PORT, SENT_TO, Index, name_of
+from portward.reach.contexts import Context, Entered, Item, KnownChain, KnownRule
+from portward.reach.effects import Effect, Share, told
 from portward.reach.host import Host
 from portward.reach.path import Paths
+from portward.reach.port_spans import LAST, inside, interval
 from portward.reach.ruleset import (
-    Assign,
-    Bits,
     Chain,
-    Dispatch,
-    Field,
     Kind,
-    Names,
     Part,
     Place,
     Range,
     Row,
-    Rule,
     Ruleset,
-    SetName,
-    Step,
     Table,
     Test,
-    Translate,
-    Untrack,
-    Values,
     Verdict,
 )
 from portward.reach.sources import Sources
-from portward.reach.walk import (
-    MAX_DEPTH,
-    Decision,
-    Fields,
-    Packet,
-    Spread,
-    Undecided,
-    Value,
-    Walk,
-    has,
-    merged,
-    value,
-)
+from portward.reach.walk import MAX_DEPTH, Decision, Packet, Spread, Walk, merged, value
 
 T = TypeVar("T")
 
-PORT, SENT_TO = "dport", "original dport"
-"""The fields by which a chain sorts its rules; all others make a context."""
-
-LAST = 65_535
-
-NARROW = 64
-"""A rule is listed under each of so many classes of ports; one with more is tried for all."""
-
 FEW = 8
 """So many elements of a set are looked at one by one."""
-
-
-class Effect(NamedTuple):
-    """What a rule, rules in a row or a chain do to every source that comes there."""
-
-    on: int
-    """Those who go on behind it."""
-    out: int
-    """Those who leave the chain."""
-    ended: tuple[tuple[Kind, int], ...]
-    doubts: tuple[tuple[str, int], ...]
-    decisions: tuple["Decision | Share", ...]
-
-    @property
-    def touched(self) -> int:
-        """Those about whom something decides."""
-        found = 0
-        for _, bits in self.ended:
-            found |= bits
-        return found
-
-    def then(self, other: "Effect") -> "Effect":
-        """Return the effect of this and the other behind it."""
-        ended, doubts = dict(self.ended), dict(self.doubts)
-        for kind, bits in other.ended:
-            ended[kind] = ended.get(kind, 0) | (bits & self.on)
-        for name, bits in other.doubts:
-            doubts[name] = doubts.get(name, 0) | (bits & self.on)
-        return Effect(
-            self.on & other.on,
-            self.out | (self.on & other.out),
-            tuple(ended.items()),
-            tuple(doubts.items()),
-            (Share(self, -1), Share(other, self.on)),
-        )
-
-
-class Share(NamedTuple):
-    """An effect on some sources."""
-
-    effect: Effect
-    live: int
-
-
-def told(shares: Iterable[Decision | Share], live: int) -> Iterator[Decision]:
-    """Yield the decisions about some sources, in order."""
-    for one in shares:
-        left = live & one.live
-        if not left:
-            continue
-        if isinstance(one, Decision):
-            yield Decision(one.place, one.kind, left)
-        else:
-            yield from told(one.effect.decisions, left)
-
-
-class _Rule:
-    """What is known of a rule before any packet."""
-
-    __slots__ = ("by_port", "cuts", "guards", "jump", "place", "ports", "pure", "rule")
-
-    def __init__(  # noqa: PLR0913, PLR0917 - a plain record, made in one place
-        self,
-        rule: Rule,
-        place: Place,
-        guards: list[Test],
-        ports: list[Range] | None,
-        by_port: bool,  # noqa: FBT001 - as above
-        cuts: list[int],
-        pure: bool,  # noqa: FBT001 - as above
-    ) -> None:
-        self.rule = rule
-        self.place = place
-        self.guards = guards
-        """Tests that decide whether the rule is for a packet at all."""
-        self.ports = ports
-        """None: all."""
-        self.by_port = by_port
-        """Its effect on a packet that it is for may yet depend on the port."""
-        self.cuts = cuts
-        """Where the classes of ports begin that the rule itself tells apart, besides `ports`."""
-        self.pure = pure
-        last = rule.steps[-1] if rule.steps else None
-        is_plain = len(cuts) == 1 and all(isinstance(step, Test) for step in rule.steps[:-1])
-        jumps = isinstance(last, Verdict) and last.kind in {Kind.JUMP, Kind.GOTO}
-        self.jump = last if isinstance(last, Verdict) and jumps and is_plain and pure else None
-        """Where it goes, if all before it are tests that no port decides."""
-
-
-class _Chain:
-    """What is known of a chain before any packet."""
-
-    def __init__(self, rules: list[_Rule]) -> None:
-        self.rules = rules
-        self.pure = all(rule.pure for rule in rules)
-        self.fields: tuple[str, ...] = ()
-        """Everything that it and the chains it jumps to ask for, but for the port."""
-        self.ports: list[int] = []
-        """Where the classes of ports begin that it and those chains tell apart."""
-        self.sent_to: list[int] = []
-        """The same for the port that a packet was sent to, before any translation."""
-        self.by_port = False
-        self.height = 0
-        self.contexts: dict[tuple[object, ...], _Context] = {}
-
-
-class _Item:
-    """A rule of a chain that is for the packets of a context."""
-
-    __slots__ = ("effect", "effects", "entered", "index", "rule")
-
-    def __init__(self, index: int, rule: _Rule) -> None:
-        self.index = index
-        self.rule = rule
-        self.effect: Effect | None = None
-        self.effects: dict[int, tuple[Effect, Range]] = {}
-        self.entered: _Entered | None = None
-
-    @property
-    def fixed(self) -> bool:
-        """Say whether it does the same for all ports, and only to sources."""
-        return self.rule.pure and self.rule.ports is None and not self.rule.by_port
-
-
-class _Entered(NamedTuple):
-    """Who goes where by a rule that jumps."""
-
-    must: int
-    may: int
-    doubts: tuple[tuple[str, int], ...]
-    chain: _Chain
-    context: "_Context"
-
-
-class _Context:
-    """The rules of a chain that are for packets which differ in nothing but port and source."""
-
-    def __init__(self, fields: Fields, items: list[_Item], *, by_port: bool) -> None:
-        self.fields = fields
-        """Of one such packet; it keeps alive what is known by its id."""
-        self.whole: dict[int, tuple[Effect, Range]] = {}
-        """The effect of the whole chain by class of ports."""
-        self.narrow: dict[int, list[_Item]] = {}
-        self.always: list[_Item] = []
-        self._nodes: dict[tuple[int, int], Effect | None] = {}
-        starts = {0}
-        if by_port:
-            for item in items:
-                for low, high in item.rule.ports or ():
-                    starts |= {low, high + 1}
-        self.starts = sorted(starts)
-        for item in items:
-            classes = self._classes(item.rule.ports) if by_port else None
-            if classes is None:
-                self.always.append(item)
-            else:
-                for one in classes:
-                    self.narrow.setdefault(one, []).append(item)
-        self.positions = [item.index for item in self.always]
-
-    def _classes(self, ports: list[Range] | None) -> list[int] | None:
-        """Return the few classes of ports that a rule is for; None where they are many."""
-        if ports is None:
-            return None
-        found: list[int] = []
-        for low, high in ports:
-            first, last = bisect_left(self.starts, low), bisect_left(self.starts, high + 1)
-            if len(found) + last - first > NARROW:
-                return None
-            found += range(first, last)
-        return found
-
-    def only(self, port: Value) -> tuple[list[_Item], Range]:
-        """Return the rules that are for this port and few others, and which ports fare alike."""
-        if not isinstance(port, int):
-            return [], (0, LAST)
-        number = bisect_right(self.starts, port) - 1
-        return self.narrow.get(number, []), _class(self.starts, port)
-
-    def row(
-        self, first: int, end: int, found: Callable[[_Item], Effect]
-    ) -> tuple[Effect | None, int]:
-        """Return the joint effect of the longest row known from here on, and how many rules."""
-        level = 0
-        best = self._node(0, first, found)
-        while best is not None:
-            size = 2 << level
-            if first % size or first + size > end:
-                break
-            wider = self._node(level + 1, first >> (level + 1), found)
-            if wider is None:
-                break
-            best, level = wider, level + 1
-        return best, 1 << level
-
-    def _node(self, level: int, number: int, found: Callable[[_Item], Effect]) -> Effect | None:
-        key = (level, number)
-        if key in self._nodes:
-            return self._nodes[key]
-        effect: Effect | None = None
-        if level == 0:
-            item = self.always[number]
-            effect = found(item) if item.fixed else None
-        else:
-            first = self._node(level - 1, 2 * number, found)
-            second = first and self._node(level - 1, 2 * number + 1, found)
-            if first is not None and second is not None:
-                effect = first.then(second)
-        self._nodes[key] = effect
-        return effect
-
-
-class Index:
-    """What walks through one ruleset, with one partition of the sources, have in common."""
-
-    def __init__(self, sources: Sources) -> None:
-        """Know nothing yet; chains are read when a packet first comes to them."""
-        self.sources = sources
-        self._tables: dict[int, tuple[Table, dict[str, Chain]]] = {}
-        self._chains: dict[int, tuple[Chain, _Chain]] = {}
-        self._tests: dict[Test, Test] = {}
-        self._rows: dict[int, tuple[object, dict[int, _Rows]]] = {}
-
-    def target(self, table: Table, name: str) -> Chain | None:
-        """Return a chain of a table by its name."""
-        if id(table) not in self._tables:
-            self._tables[id(table)] = (table, {chain.name: chain for chain in table.chains})
-        return self._tables[id(table)][1].get(name)
-
-    def chain(self, table: Table, chain: Chain) -> _Chain:
-        """Return what is known of a chain."""
-        known = self._chains.get(id(chain))
-        if known is None:
-            self._read(table, chain)
-            known = self._chains[id(chain)]
-        return known[1]
-
-    def rows(self, rows: tuple[T, ...], key: Callable[[T], Row], part: int) -> "_Rows":
-        """Return the index of a set's or a map's elements by one of its parts."""
-        known = self._rows.setdefault(id(rows), (rows, {}))[1]
-        if part not in known:
-            known[part] = _Rows([key(one)[part] for one in rows])
-        return known[part]
-
-    # --- reading chains ------------------------------------------------------------------------
-
-    def _read(self, table: Table, chain: Chain) -> None:
-        """Read a chain and all that it jumps to, without recursion into a circle."""
-        known = _Chain([])
-        self._chains[id(chain)] = (chain, known)
-        fields: set[str] = set()
-        ports: set[int] = {0}
-        sent_to: set[int] = {0}
-        for rule in chain.rules:
-            place = Place(table.family, table.name, chain.name, rule)
-            known.rules.append(self._rule(table, rule, place, known, fields, ports, sent_to))
-        known.pure = all(rule.pure for rule in known.rules)
-        known.fields = tuple(sorted(fields - {PORT}))
-        known.ports = sorted(ports)
-        known.by_port = len(known.ports) > 1
-        known.sent_to = sorted(sent_to)
-
-    def _rule(  # noqa: C901, PLR0913, PLR0917 - one branch a kind of step
-        self,
-        table: Table,
-        rule: Rule,
-        place: Place,
-        known: _Chain,
-        fields: set[str],
-        ports: set[int],
-        sent_to: set[int],
-    ) -> _Rule:
-        guards: list[Test] = []
-        own_ports: list[Range] | None = None
-        by_port = False
-        cuts = {0}
-        pure, before = True, True
-        for step in rule.steps:
-            names: set[str] = set()
-            own: set[int] = set()
-            if isinstance(step, Test | Dispatch | Translate):
-                names = {_name(part) for part in step.parts}
-                fields |= names
-            if PORT in names:
-                own = _edges(step, table, PORT)
-                ports |= own
-            if SENT_TO in names:
-                sent_to |= _edges(step, table, SENT_TO)
-            if isinstance(step, Test):
-                static = _static(step, table)
-                if before and static and step.parts == (Field(PORT),):
-                    own_ports = _both(own_ports, _ports(step, table))
-                    continue
-                by_port = by_port or PORT in names
-                cuts |= own
-                if before and static and PORT not in names and "saddr" not in names:
-                    guards.append(self._same(step))
-                continue
-            before = False
-            by_port = by_port or PORT in names
-            cuts |= own
-            if isinstance(step, Assign):
-                fields |= {step.field.name, _name(step.source)}
-                if PORT in fields and _name(step.source) == PORT:
-                    cuts |= {*range(LAST + 1)}
-            pure = pure and not isinstance(step, Assign | Translate | Untrack)
-            for name in _jumps(step, table):
-                chain = self.target(table, name)
-                if chain is None:
-                    continue
-                below = self.chain(table, chain)
-                fields |= {*below.fields}
-                by_port = by_port or below.by_port
-                ports |= {*below.ports}
-                sent_to |= {*below.sent_to}
-                pure = pure and below.pure
-                known.height = max(known.height, below.height + 1)
-        return _Rule(rule, place, guards, own_ports, by_port, sorted(cuts), pure)
-
-    def _same(self, test: Test) -> Test:
-        """Return one object for all tests that are alike, unless comparing them takes long."""
-        if isinstance(test.rows, tuple) and sum(map(_size, test.rows)) > FEW:
-            return test
-        return self._tests.setdefault(test, test)
-
-    # --- contexts ----------------------------------------------------------------------------
-
-    def context(self, table: Table, known: _Chain, fields: Fields) -> _Context:
-        """Return the rules of a chain that are for packets like this."""
-        port = fields.get(PORT, Undecided(PORT))
-        by_port = isinstance(port, int)
-        key = (
-            True if by_port else port,
-            *(_key(name, fields.get(name, Undecided(name)), known) for name in known.fields),
-        )
-        found = known.contexts.get(key)
-        if found is None:
-            passed: dict[int, bool] = {}
-            items = [
-                _Item(index, rule)
-                for index, rule in enumerate(known.rules)
-                if (port is not None or rule.ports is None)
-                and all(self._passes(table, test, fields, passed) for test in rule.guards)
-            ]
-            found = known.contexts[key] = _Context(fields, items, by_port=by_port)
-        return found
-
-    def _passes(self, table: Table, test: Test, fields: Fields, known: dict[int, bool]) -> bool:
-        """Say whether a packet may pass a test, as far as its fields alone decide."""
-        if id(test) not in known:
-            known[id(test)] = self._may_pass(table, test, fields)
-        return known[id(test)]
-
-    def _may_pass(self, table: Table, test: Test, fields: Fields) -> bool:
-        found = [value(part, fields) for part in test.parts]
-        if None in found:
-            return False
-        if any(not isinstance(one, int | str) for one in found):
-            return True
-        rows = elements(test.rows, table).rows if isinstance(test.rows, SetName) else test.rows
-        inside = any(
-            all(
-                isinstance(one, int | str) and has(values, one)
-                for one, values in zip(found, row, strict=False)
-            )
-            for row in rows
-        )
-        return inside != test.negated
 
 
 class IndexedWalk(Walk):
@@ -455,6 +56,10 @@ class IndexedWalk(Walk):
     def shares(self) -> list[Decision | Share]:
         """Everything that decided, not told one by one."""
         return self._shares
+
+    def keep_to(self, packet: Packet, ports: Range) -> None:
+        """Note that a packet fares so for certain ports alone."""
+        self._narrow(packet, ports)
 
     def _decide(self, place: Place, kind: Kind, packet: Packet) -> None:
         self._shares.append(Decision(place, kind, packet.live))
@@ -482,7 +87,7 @@ class IndexedWalk(Walk):
         return [one for one in merged(out) if one.live]
 
     def _whole(
-        self, table: Table, known: _Chain, context: _Context, packet: Packet, depth: int
+        self, table: Table, known: KnownChain, context: Context, packet: Packet, depth: int
     ) -> Effect:
         """Return what a chain does to packets like this."""
         port = packet.fields.get(PORT)
@@ -501,7 +106,7 @@ class IndexedWalk(Walk):
     def _stretch(  # noqa: PLR0913, PLR0917 - one run through a chain
         self,
         table: Table,
-        context: _Context,
+        context: Context,
         packet: Packet,
         position: int,
         depth: int,
@@ -510,7 +115,7 @@ class IndexedWalk(Walk):
     ) -> None:
         """Run a packet up to the next rule that changes it, or to the end of the chain."""
 
-        def found(item: _Item) -> Effect:
+        def found(item: Item) -> Effect:
             return self._effect(table, item, packet, depth)
 
         places, always = context.positions, context.always
@@ -544,7 +149,7 @@ class IndexedWalk(Walk):
     def _one(
         self,
         table: Table,
-        item: _Item,
+        item: Item,
         packet: Packet,
         depth: int,
         waiting: dict[int, list[Packet]],
@@ -553,14 +158,14 @@ class IndexedWalk(Walk):
         """Run a packet through one rule; return what goes on, and who leaves the chain."""
         port = packet.fields.get(PORT)
         rule = item.rule
-        if rule.ports is not None and isinstance(port, int) and not _inside(rule.ports, port):
+        if rule.ports is not None and isinstance(port, int) and not inside(rule.ports, port):
             return packet, 0
         if rule.jump is not None and (entered := self._entered(table, item, rule.jump, packet)):
             return self._jumped(table, entered, rule.jump, packet, depth)
         if rule.pure:
             on, left = self._apply(self._effect(table, item, packet, depth), packet)
             return packet.part(on), left
-        self._narrow(packet, _class(rule.cuts, port) if isinstance(port, int) else (0, LAST))
+        self._narrow(packet, interval(rule.cuts, port) if isinstance(port, int) else (0, LAST))
         going: list[Packet] = []
         self._rule(table, rule.place, rule.rule, packet, depth, going, out)
         going = merged(going)
@@ -569,7 +174,7 @@ class IndexedWalk(Walk):
         waiting.setdefault(item.index + 1, []).extend(going)
         return packet.part(0), 0
 
-    def _entered(self, table: Table, item: _Item, jump: Verdict, packet: Packet) -> _Entered | None:
+    def _entered(self, table: Table, item: Item, jump: Verdict, packet: Packet) -> Entered | None:
         """Return who takes a jump, found once for all packets of a context."""
         if item.entered is None:
             target = self._target(table, jump.chain)
@@ -578,18 +183,18 @@ class IndexedWalk(Walk):
             must = may = self.sources.all
             kept, self._asked = self._asked, []
             for step in item.rule.rule.steps[:-1]:
-                assert isinstance(step, Test)  # noqa: S101 - _Rule.jump says so
+                assert isinstance(step, Test)  # noqa: S101 - KnownRule.jump says so
                 certain, may = self._test(table, step, packet.part(may))
                 must &= certain
             doubts = tuple((name, bits & may) for name, bits in self._asked if bits & may)
             self._asked = kept
             known = self._index.chain(table, target)
             context = self._index.context(table, known, packet.fields)
-            item.entered = _Entered(must, may, doubts, known, context)
+            item.entered = Entered(must, may, doubts, known, context)
         return item.entered
 
     def _jumped(
-        self, table: Table, entered: _Entered, jump: Verdict, packet: Packet, depth: int
+        self, table: Table, entered: Entered, jump: Verdict, packet: Packet, depth: int
     ) -> tuple[Packet, int]:
         """Run a packet through the chain of a jump; return what goes on, and who leaves."""
         inside = packet.part(packet.live & entered.may)
@@ -605,24 +210,29 @@ class IndexedWalk(Walk):
             return packet.part(past), on | left
         return packet.part(past | on | left), 0
 
-    def _effect(self, table: Table, item: _Item, packet: Packet, depth: int) -> Effect:
+    def _effect(self, table: Table, item: Item, packet: Packet, depth: int) -> Effect:
         """Return what a rule does to packets like this."""
         rule = item.rule
         port = packet.fields.get(PORT)
+        known = isinstance(packet.fields.get("saddr"), Spread)  # not so of an answer
+        if known and item.certain and rule.plain and (rule.ports is None or isinstance(port, int)):
+            if rule.effect is None:
+                rule.effect = self._observed(self._running(table, rule, packet, depth))[0]
+            return rule.effect
         if not (isinstance(port, int) and rule.by_port):
             if item.effect is None:
                 item.effect = self._observed(self._running(table, rule, packet, depth))[0]
             return item.effect
         if port not in item.effects:
             effect, (low, high) = self._observed(self._running(table, rule, packet, depth))
-            first, last = _class(rule.cuts, port)
+            first, last = interval(rule.cuts, port)
             item.effects[port] = effect, (max(low, first), min(high, last))
         effect, span = item.effects[port]
         self._narrow(packet, span)
         return effect
 
     def _running(
-        self, table: Table, rule: _Rule, packet: Packet, depth: int
+        self, table: Table, rule: KnownRule, packet: Packet, depth: int
     ) -> Callable[[list[Packet], list[Packet]], None]:
         def run(on: list[Packet], out: list[Packet]) -> None:
             everyone = packet.part(self.sources.all)
@@ -642,10 +252,10 @@ class IndexedWalk(Walk):
             low, high = span or (port, port)
             self.span = max(self.span[0], low), min(self.span[1], high)
 
-    def _sent_to(self, packet: Packet, known: _Chain) -> None:
+    def _sent_to(self, packet: Packet, known: KnownChain) -> None:
         port = packet.fields.get(SENT_TO)
         if isinstance(port, int) and len(known.sent_to) > 1 and not self._observing:
-            low, high = _class(known.sent_to, port)
+            low, high = interval(known.sent_to, port)
             self.span = max(self.span[0], low), min(self.span[1], high)
 
     def _observed(self, run: Callable[[list[Packet], list[Packet]], None]) -> tuple[Effect, Range]:
@@ -707,7 +317,7 @@ class IndexedWalk(Walk):
         known = [number for number, one in enumerate(values) if isinstance(one, int | str)]
         if not known:
             return rows
-        number = max(known, key=lambda one: _name(parts[one]) == PORT)
+        number = max(known, key=lambda one: name_of(parts[one]) == PORT)
         found = values[number]
         assert isinstance(found, int | str)  # noqa: S101 - chosen so
         return [rows[one] for one in self._index.rows(rows, key, number).with_value(found)]
@@ -723,120 +333,9 @@ class IndexedPaths(Paths):
 
     def walk(self) -> IndexedWalk:
         """Return what executes the chains for one packet."""
-        return IndexedWalk(self.sources, self._index)
-
-
-class _Rows:
-    """The elements of a set or map by the value of one part."""
-
-    def __init__(self, values: list[Values]) -> None:
-        self._exact: dict[int | str, list[int]] = {}
-        self._wide: list[int] = []
-        for number, one in enumerate(values):
-            if isinstance(one, Names):
-                singles: list[int | str] = [*one.names]
-                wide = any(name.endswith("*") for name in one.names)
-            else:
-                singles = [low for low, _ in one]
-                wide = any(low != high for low, high in one)
-            if wide:
-                self._wide.append(number)
-            else:
-                for single in dict.fromkeys(singles):
-                    self._exact.setdefault(single, []).append(number)
-
-    def with_value(self, found: int | str) -> list[int]:
-        """Return the numbers of the elements that may have a value, ascending."""
-        return sorted([*self._exact.get(found, ()), *self._wide])
-
-
-def _name(part: Part) -> str:
-    return part.of.name if isinstance(part, Bits) else part.name
-
-
-def _size(row: Row) -> int:
-    return sum(len(one.names) if isinstance(one, Names) else len(one) for one in row)
-
-
-def _static(test: Test, table: Table) -> bool:
-    """Say whether the values that a test asks for are known before any packet."""
-    if not isinstance(test.rows, SetName):
-        return True
-    known = table.sets.get(test.rows.name)
-    return known is not None and not known.dynamic
-
-
-def _ports(test: Test, table: Table) -> list[Range]:
-    """Return the ports that pass a test."""
-    rows = elements(test.rows, table).rows if isinstance(test.rows, SetName) else test.rows
-    spans = sorted(span for row in rows if not isinstance(row[0], Names) for span in row[0])
-    joined: list[Range] = []
-    for low, high in spans:
-        if joined and low <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], high))
-        else:
-            joined.append((low, high))
-    if not test.negated:
-        return joined
-    gaps: list[Range] = []
-    start = 0
-    for low, high in joined:
-        if low > start:
-            gaps.append((start, low - 1))
-        start = high + 1
-    return [*gaps, (start, 1 << 128)]
-
-
-def _both(ours: list[Range] | None, theirs: list[Range]) -> list[Range]:
-    if ours is None:
-        return theirs
-    return [
-        (max(low, first), min(high, last))
-        for low, high in ours
-        for first, last in theirs
-        if max(low, first) <= min(high, last)
-    ]
-
-
-def _inside(ports: list[Range], port: int) -> bool:
-    at = bisect_right(ports, (port, 1 << 129)) - 1
-    return at >= 0 and port <= ports[at][1]
-
-
-def _edges(step: Step, table: Table, field: str) -> set[int]:
-    """Return where the classes of a field's values begin that a step tells apart."""
-    return {
-        edge
-        for values in asked(step, table, field)
-        if not isinstance(values, Names)
-        for low, high in values
-        for edge in (low, high + 1)
-    }
-
-
-def _class(starts: list[int], found: int) -> Range:
-    """Return the interval between two starts in which a value lies."""
-    at = bisect_right(starts, found)
-    return starts[at - 1], starts[at] - 1 if at < len(starts) else LAST
-
-
-def _jumps(step: Step, table: Table) -> Iterator[str]:
-    """Yield the chains that a step may jump to."""
-    if isinstance(step, Verdict) and step.chain:
-        yield step.chain
-    elif isinstance(step, Dispatch):
-        entries = step.entries
-        if isinstance(entries, SetName):
-            entries = elements(entries, table).verdicts
-        for name in dict.fromkeys(verdict.chain for _, verdict in entries):
-            if name:
-                yield name
-
-
-def _key(name: str, found: Value, known: _Chain) -> object:
-    if name == SENT_TO and isinstance(found, int):
-        return bisect_right(known.sent_to, found)
-    return id(found) if isinstance(found, Spread) else found
+        walk = IndexedWalk(self.sources, self._index)
+        walk.told_apart = self.told_apart
+        return walk
 
 
 def _all(packets: list[Packet]) -> int:

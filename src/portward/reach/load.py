@@ -8,6 +8,8 @@ The readers take 4 ms to import, so that is left to where there are rules to rea
 """
 
 # ruff: noqa: PLC0415
+from typing import TYPE_CHECKING
+
 from portward.model.errors import UsageError
 from portward.model.host import Firewall
 from portward.model.unknown import Maybe, Unknown
@@ -23,6 +25,9 @@ from portward.reach.ruleset import (
     Test,
     Translate,
 )
+
+if TYPE_CHECKING:
+    from portward.reach.ipsets import IpSets
 
 
 def ruleset(firewall: Firewall) -> Maybe[Ruleset]:
@@ -44,11 +49,12 @@ def _tables(firewall: Firewall) -> tuple[Table, ...]:
         return ()
     from portward.reach import nft_json, xtables
 
+    sets = _ipsets(firewall)
     saved = {
         (table.family, table.name): table
         for text, family in ((firewall.iptables, "ip"), (firewall.ip6tables, "ip6"))
         if isinstance(text, str)
-        for table in xtables.read(text, family, f"{family}tables-save")
+        for table in xtables.read(text, family, f"{family}tables-save", sets=sets)
     }
     return tuple(
         join(table, saved[key]) if (key := (table.family, table.name)) in saved else table
@@ -63,11 +69,30 @@ def _legacy(firewall: Firewall) -> tuple[Table, ...]:
         return ()
     from portward.reach import xtables
 
+    sets = _ipsets(firewall)
     return tuple(
         table
         for text, family in saved
-        for table in xtables.read(text, family, f"{family}tables-legacy-save", legacy=True)
+        for table in xtables.read(
+            text, family, f"{family}tables-legacy-save", legacy=True, sets=sets
+        )
     )
+
+
+def _ipsets(firewall: Firewall) -> "IpSets":
+    """Read the sets that rules of iptables ask; none where they are not known."""
+    from portward.reach import ipsets
+
+    dumps = (
+        *(firewall.iptables, firewall.ip6tables),
+        *(firewall.iptables_legacy, firewall.ip6tables_legacy),
+    )
+    changing = ipsets.changed_by("\n".join(one for one in dumps if isinstance(one, str)))
+    try:
+        known = ipsets.read(firewall.ipsets) if isinstance(firewall.ipsets, str) else {}
+    except ValueError:
+        known = {}
+    return ipsets.IpSets(known, changing)
 
 
 def join(listed: Table, saved: Table) -> Table:

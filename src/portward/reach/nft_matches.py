@@ -28,6 +28,7 @@ Json = Any  # what json.loads returns
 BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, StopIteration)
 """What reading malformed JSON fails with."""
 _INTERFACES = {"iif": "iifname", "oif": "oifname", "iifname": "iifname", "oifname": "oifname"}
+_BY_NAME = frozenset({"iifname", "oifname", "ibrname", "obrname"})
 ALL = (1 << 128) - 1
 _WIDTHS = {"dport": 16, "sport": 16, "l4proto": 8, "icmp type": 8, "icmpv6 type": 8}
 """Bits of a field whose values nft may print as a prefix; a mark has 32."""
@@ -39,13 +40,13 @@ TRANSPORT = {"tcp": 6, "udp": 17, "dccp": 33, "sctp": 132, "udplite": 136} | {
     "icmpv6": 58,
 }
 _CT = {
-    "saddr": "saddr",
-    "ip saddr": "saddr",
-    "ip6 saddr": "saddr",
+    "saddr": "original saddr",
+    "ip saddr": "original saddr",
+    "ip6 saddr": "original saddr",
     "daddr": "original daddr",
     "ip daddr": "original daddr",
     "ip6 daddr": "original daddr",
-    "proto-src": "sport",
+    "proto-src": "original sport",
     "proto-dst": "original dport",
     "protocol": "l4proto",
     "l3proto": "nfproto",
@@ -115,7 +116,7 @@ def row(element: Json, parts: tuple[Part, ...]) -> Row:
 
 
 def _values(element: Json, name: str) -> Values:
-    if name in {"iifname", "oifname"} or (name.startswith("fib") and not name.endswith("type")):
+    if name in _BY_NAME or (name.startswith("fib") and not name.endswith("type")):
         return Names(("" if element == "0" else str(element),))  # interface 0: none
     if isinstance(element, list):
         mask = mask_of(element, name)

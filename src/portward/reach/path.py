@@ -7,9 +7,12 @@ the base chain that said it. All questions are about the first packet of a conne
 follows is let through by "established" or not at all.
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
+from portward.model.net import MAX_PORT, Protocol
 from portward.model.unknown import Unknown
+from portward.reach.cuts import cuts, representatives, targets
 from portward.reach.host import (
     BROADCAST,
     LOCAL,
@@ -20,8 +23,11 @@ from portward.reach.host import (
     Host,
     Way,
 )
+from portward.reach.packets import CONNTRACK, EPHEMERAL, NEW, NFPROTO, NUMBERS, SYN, packet
+from portward.reach.replies import Replies
 from portward.reach.ruleset import (
     IPV4_BITS,
+    MANY_TARGETS,
     Assign,
     Base,
     Bits,
@@ -34,6 +40,7 @@ from portward.reach.ruleset import (
     Ruleset,
     Step,
     Table,
+    Target,
     Test,
     Translate,
 )
@@ -50,23 +57,22 @@ from portward.reach.walk import (
     merged,
 )
 
-CONNTRACK = -200
 NAT = -100
-"""enum nf_ip_hook_priorities: NF_IP_PRI_CONNTRACK, NF_IP_PRI_NAT_DST."""
+"""NF_IP_PRI_NAT_DST."""
 
-NEW = 8
-"""The bit of IP_CT_NEW, as "ct state" has it."""
-
-_OF_CONNECTION = ("ct mark", "ct status", "ct direction", "original daddr", "original dport")
-"""What a packet has once it belongs to a connection."""
 _DNAT = 32
 """IPS_DST_NAT."""
 
-_NFPROTO = {32: 2, 128: 10}
-_ETHER_TYPE = {32: 0x0800, 128: 0x86DD}
+_DESTINATION = ("daddr", "original daddr")
+_ANSWERED = frozenset(NUMBERS.values())
+"""Transport protocols with ports."""
+_BRIDGED = frozenset({"bridge"})
 _FAMILIES = {32: frozenset({"ip", "inet"}), 128: frozenset({"ip6", "inet"})}
 
 
+WHICH_DEVICE = "which interface an ingress chain is for"
+PAST_BRIDGE = "what br_netfilter does with a packet before a chain of its bridge sees it"
+"""br_nf_pre_routing() of net/bridge/br_netfilter_hooks.c, at priority 0."""
 QUEUED = "what the program behind a queue decides"
 
 
@@ -90,7 +96,9 @@ class Journey(NamedTuple):
     endings: list[Ending]
 
 
-class _Hooked(NamedTuple):
+class Hooked(NamedTuple):
+    """A base chain on its hook."""
+
     table: Table
     chain: Chain
     base: Base
@@ -101,35 +109,6 @@ def arrive(ruleset: Ruleset, machine: Host, sources: Sources, packet: Packet) ->
     return Paths(ruleset, machine, sources).follow(packet)
 
 
-def packet(
-    machine: Host,
-    sources: Sources,
-    *,
-    device: str,
-    protocol: int,
-    daddr: int,
-    dport: int | None,
-    **fields: Value,
-) -> Packet:
-    """Return the first packet of a connection, from all sources."""
-    first: Fields = {
-        "nfproto": _NFPROTO[machine.bits],
-        "ether type": _ETHER_TYPE[machine.bits],
-        "iifname": device,
-        "oifname": "",  # not None: without an output device "! -o eth0" holds (nft_meta.c)
-        "l4proto": protocol,
-        "saddr": Spread(sources),
-        "daddr": daddr,
-        "dport": Undecided("what stands where others have ports") if dport is None else dport,
-        "mark": 0,
-        "ct state": INVALID,
-        **dict.fromkeys(_OF_CONNECTION),
-        "skuid": None,
-        **{name.replace("_", " "): value for name, value in fields.items()},
-    }
-    return Packet(first, sources.all)
-
-
 class Paths:
     """The ways through one family of a machine; what was found for a packet serves the next."""
 
@@ -138,7 +117,8 @@ class Paths:
         self.ruleset = ruleset
         self.machine = machine
         self.sources = sources
-        self._hooked: dict[str, list[_Hooked]] = {}
+        self._saddr = Spread(sources)
+        self._hooked: dict[str, list[Hooked]] = {}
         self._routes: dict[int, Way | None] = {}
         self._spreads: dict[tuple[str, str], Spread] = {}
         self._refused: dict[str, int] = {}
@@ -148,6 +128,21 @@ class Paths:
         )
         """Connections are tracked for certain: some rule needs it (nf_ct_netns_get())."""
 
+    @property
+    def nfproto(self) -> int:
+        """NFPROTO_IPV4 or NFPROTO_IPV6."""
+        return NFPROTO[self.machine.bits]
+
+    @cached_property
+    def replies(self) -> Replies:
+        """What becomes of answers."""
+        return Replies(self)
+
+    @cached_property
+    def reply_ports(self) -> list[int]:
+        """Where the ranges of ports begin that rules tell apart as those of a sender."""
+        return representatives(cuts(self.ruleset, "sport"), MAX_PORT)
+
     def follow(self, packet: Packet) -> Journey:
         """Follow a packet that comes in by its field "iifname" to all its endings."""
         walk = self.walk()
@@ -155,25 +150,71 @@ class Paths:
 
     def walk(self) -> Walk:
         """Return what executes the chains for one packet."""
-        return Walk(self.sources)
+        walk = Walk(self.sources)
+        walk.told_apart = self.told_apart
+        return walk
 
-    def hooked(self, hook: str) -> list[_Hooked]:
+    @cached_property
+    def told_apart(self) -> list[int]:
+        """Where the ranges of destinations begin that fare alike, if any is a range of targets."""
+        if not any(_is_wide(target) for target in targets(self.ruleset)):
+            return []
+        spans = {span for field in _DESTINATION for span in cuts(self.ruleset, field)}
+        own = {(address, address) for address in self.machine.own}
+        ways = {*self.machine.cuts()}
+        return representatives(spans | own | ways, (1 << self.machine.bits) - 1)
+
+    def first(
+        self, device: str, protocol: Protocol, address: int, port: int, sport: int = EPHEMERAL
+    ) -> Packet:
+        """Return the first packet of a connection to a port, from all sources.
+
+        All packets share what is known of the sources, so that an index knows them as alike.
+        """
+        return packet(
+            self.machine,
+            self.sources,
+            device=device,
+            protocol=NUMBERS[protocol],
+            daddr=address,
+            dport=port,
+            sport=sport,
+            saddr=self._saddr,
+            tcp_flags=SYN if protocol == Protocol.TCP else None,
+        )
+
+    def hooked(self, hook: str, *, bridged: bool = False) -> list[Hooked]:
         """Return the base chains of a hook as the kernel runs them.
 
-        Of equal priority the one that was registered last runs first.
+        Of equal priority the one that was registered last runs first. Bridges have hooks of their
+        own, of the same names.
         """
-        if hook not in self._hooked:
+        key = f"bridge {hook}" if bridged else hook
+        if key not in self._hooked:
             families = _FAMILIES[self.machine.bits] | ({"netdev"} if hook == "ingress" else set())
+            if bridged:
+                families = _BRIDGED
             found = [
-                _Hooked(table, chain, chain.base)
+                Hooked(table, chain, chain.base)
                 for table in self.ruleset.tables
                 if table.family in families
                 for chain in table.chains
                 if chain.base is not None and chain.base.hook == hook
             ]
             found.reverse()
-            self._hooked[hook] = sorted(found, key=lambda one: _turn(one.base))
-        return self._hooked[hook]
+            self._hooked[key] = sorted(found, key=lambda one: _turn(one.base))
+        return self._hooked[key]
+
+    def bridged(self, device: str, hooks: tuple[str, str]) -> list[Hooked]:
+        """Return the chains that a packet meets inside of a bridge; none if it is no bridge."""
+        ports = self.machine.ports.get(device, ())
+        if not ports:
+            return []
+        stages = [one for hook in hooks for one in self.hooked(hook, bridged=True)]
+        if "input" in hooks:
+            ingress = self.hooked("ingress")
+            stages[:0] = [one for one in ingress if _may_be_for(one, ports)]
+        return stages
 
     def route(self, address: int) -> Way | None:
         """Return the route that decides for an address."""
@@ -197,7 +238,7 @@ class Paths:
 
     def spread(self, result: str, device: str) -> Spread:
         """Return what a fib lookup of the source yields, source by source."""
-        key = (result, device)
+        key = (result, device if result == "iif oif" else "")
         if key not in self._spreads:
             values: dict[int | str, int] = {}
             left = self.sources.all
@@ -266,6 +307,11 @@ def follow(paths: Paths, walk: Walk, packet: Packet) -> list[Ending]:
     return _Way(paths, walk).follow(packet)
 
 
+def before_routing(paths: Paths, walk: Walk, packet: Packet) -> list[Packet]:
+    """Follow a packet to the routing decision, and return what comes there."""
+    return _Way(paths, walk).before_routing(packet)
+
+
 class _Way:
     """One packet's way; it holds what all its steps need."""
 
@@ -276,17 +322,78 @@ class _Way:
         self.endings: list[Ending] = []
 
     def follow(self, packet: Packet) -> list[Ending]:
+        for one in self.before_routing(packet):
+            self._route(one)
+        return self.endings
+
+    def before_routing(self, packet: Packet) -> list[Packet]:
         daddr = packet.fields["daddr"]
         spread = isinstance(daddr, int) and self.paths.kind(daddr) in {BROADCAST, MULTICAST}
         # PACKET_HOST is 0; to a broadcast address one may as well send a frame for this host.
         kind: Value = Undecided("meta pkttype of a broadcast") if spread else 0
         packets = self._derived([packet.changed({"pkttype": kind})])
-        packets = self._prerouting(packets)
-        for one in merged(packets):
-            self._route(one)
-        return self.endings
+        return merged(self._prerouting(packets))
+
+    def _arrived(self, packets: list[Packet]) -> list[Packet]:
+        """Bring packets that come in by a port of a bridge to the bridge itself (br_input.c).
+
+        By which of several ports they come nobody asked, so that is undecided.
+        """
+        device = str(packets[0].fields["iifname"])
+        stages = self.paths.bridged(device, ("prerouting", "input"))
+        if not stages:
+            return packets
+        before = {name: packets[0].fields[name] for name in ("iifname", "ct state", "pkttype")}
+        inside = {
+            "iifname": self._port(device),
+            "ibrname": device,
+            "ct state": Undecided("connection tracking inside of a bridge"),
+            "pkttype": Undecided("whose hardware address a frame has"),
+        }
+        packets = [one.changed(inside) for one in packets]
+        for stage in stages:
+            packets = self._inside(stage, packets, "ingress")
+        return [one.changed(before) for one in packets]
+
+    def _left(self, packets: list[Packet], device: str) -> list[Packet]:
+        """Send packets out by the ports of a bridge, if it is one (br_device.c)."""
+        stages = self.paths.bridged(device, ("output", "postrouting"))
+        if not stages:
+            return packets
+        outside = {"iifname": "", "oifname": self._port(device), "obrname": device}
+        sent = [one.changed(outside) for one in packets]
+        for stage in stages:
+            sent = self._inside(stage, sent, "postrouting")
+        before = {name: one.fields[name] for one in packets for name in ("iifname", "oifname")}
+        return [one.changed(before) for one in sent]
+
+    def _port(self, bridge: str) -> Value:
+        ports = self.machine.ports[bridge]
+        return ports[0] if len(ports) == 1 else Undecided(f"which port of {bridge} it takes")
+
+    def _inside(self, stage: Hooked, packets: list[Packet], hook: str) -> list[Packet]:
+        """Run packets through a chain of a bridge, or of one of its ports."""
+        past: list[Packet] = []
+        if stage.base.hook == "ingress" and not stage.base.devices:
+            past = packets
+            self._doubt(WHICH_DEVICE, packets)
+        elif hook == "ingress" and self._is_late(stage):
+            past = packets
+            self._doubt(PAST_BRIDGE, packets)
+        outcome = self.walk.base(stage.table, stage.chain, packets)
+        for kind, one in outcome.ended:
+            self._end(kind, one, hook)
+        queued = [one for kind, one in outcome.ended if kind == Kind.QUEUE]
+        self._doubt(QUEUED, queued)
+        return merged([*past, *outcome.accepted, *queued])
+
+    def _is_late(self, stage: Hooked) -> bool:
+        """Say whether hooks of IP may have seen a packet before this chain of a bridge."""
+        late = stage.base.hook == "input" or stage.base.priority >= 0
+        return late and self.machine.bridges_call and bool(self.paths.hooked("prerouting"))
 
     def _prerouting(self, packets: list[Packet]) -> list[Packet]:
+        packets = self._arrived(packets)
         for stage in self.paths.hooked("ingress"):
             packets = self._stage(stage, packets)
         packets = self._received(packets)
@@ -340,6 +447,7 @@ class _Way:
             passed = self._stage(stage, passed)
         for one in passed:
             self._end(Kind.ACCEPT, one, "input")
+            self._answer(one, None)
 
     def _forward(self, packet: Packet, daddr: int) -> None:
         way = self.paths.route(daddr)
@@ -354,10 +462,23 @@ class _Way:
         for hook in ("forward", "postrouting"):
             for stage in self.paths.hooked(hook):
                 passed = self._stage(stage, passed)
-        for one in passed:
+        for one in self._left(passed, device):
             self._end(Kind.ACCEPT, one, "forward", device)
+            self._answer(one, device)
 
-    def _stage(self, stage: _Hooked, packets: list[Packet]) -> list[Packet]:
+    def _answer(self, packet: Packet, device: str | None) -> None:
+        """Let it end another way for sources whose answers may not leave."""
+        port = packet.fields["dport"]
+        if not isinstance(port, int) or packet.fields["l4proto"] not in _ANSWERED:
+            return
+        stopped, why = self.paths.replies.stopped(packet, device)
+        if why:
+            self.walk.keep_to(packet, self.paths.replies.alike(port))
+        if stopped:
+            self._doubt(why, [packet.part(stopped)])
+            self._end(Kind.DROP, packet.part(stopped), "output", device)
+
+    def _stage(self, stage: Hooked, packets: list[Packet]) -> list[Packet]:
         """Run packets through a base chain and return those that go on."""
         if not packets:
             return []
@@ -368,7 +489,7 @@ class _Way:
                 return packets
         elif stage.base.hook == "ingress":
             past = packets
-            self._doubt("which interface an ingress chain is for", packets)
+            self._doubt(WHICH_DEVICE, packets)
         elif stage.base.type == "nat":
             before = stage.base.hook == "prerouting"
             past = [one for one in packets if not _translatable(one, before=before)]
@@ -377,18 +498,18 @@ class _Way:
                 past = [*past, *packets]
                 self._doubt("whether connections are tracked", packets)
         outcome = self.walk.base(stage.table, stage.chain, packets)
-        for kind, packet in outcome.ended:
-            self._end(kind, packet, stage.base.hook)
+        for kind, one in outcome.ended:
+            self._end(kind, one, stage.base.hook)
         # The program behind a queue may drop a packet or let it go on as an accept does.
-        queued = [packet for kind, packet in outcome.ended if kind == Kind.QUEUE]
+        queued = [one for kind, one in outcome.ended if kind == Kind.QUEUE]
         self._doubt(QUEUED, queued)
         accepted = [self._translated(one) for one in (*outcome.accepted, *queued)]
         return self._derived(merged([*past, *accepted]))
 
     def _doubt(self, why: str, packets: list[Packet]) -> None:
         doubts = self.walk.doubts
-        for packet in packets:
-            doubts[why] = doubts.get(why, 0) | packet.live
+        for one in packets:
+            doubts[why] = doubts.get(why, 0) | one.live
 
     def _translated(self, packet: Packet) -> Packet:
         """Give a packet the status that its translation, if there was one, results in."""
@@ -452,6 +573,15 @@ class _Way:
         return address >> 24 == 127 if self.machine.bits == 32 else address == 1  # noqa: PLR2004
 
 
+def _is_wide(target: Target) -> bool:
+    return target.address is not None and target.address[1] - target.address[0] >= MANY_TARGETS
+
+
+def _may_be_for(stage: Hooked, ports: tuple[str, ...]) -> bool:
+    """Say whether a chain of ingress is for one of these interfaces, as far as is known."""
+    return not stage.base.devices or any(map(Names(stage.base.devices).has, ports))
+
+
 def _turn(base: Base) -> tuple[int, int]:
     """Return when a chain has its turn: those of translation at one moment, however numbered.
 
@@ -500,6 +630,8 @@ def _tracked(packet: Packet) -> Packet:
         "ct mark": 0,
         "ct status": 0,
         "ct direction": 0,
+        "original saddr": fields["saddr"],
+        "original sport": fields.get("sport", Undecided("sport")),
         "original daddr": fields["daddr"],
         "original dport": dport,
     }

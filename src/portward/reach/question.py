@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from portward.model.net import MAX_PORT, Family, Protocol, is_loopback, is_wildcard
 from portward.model.reaching import Answer, Deciding, Entrance, PortReach
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine, fates, is_accepted, networks
+from portward.reach.answer import Machine, fates, is_accepted, networks
 from portward.reach.letting_in import LettingIn
-from portward.reach.path import Ending, Journey, Paths, packet
+from portward.reach.packets import EPHEMERAL
+from portward.reach.path import Ending, Journey, Paths
 from portward.reach.ruleset import IPV4_BITS, Kind
 from portward.reach.site import Site
 from portward.reach.walk import Decision
@@ -107,17 +108,7 @@ def _sent(
 ) -> Iterator[_Sent]:
     for address in addresses:
         for sport in dict.fromkeys([_ordinary(machine.sports), *machine.sports]):
-            first = packet(
-                machine.host,
-                machine.sources,
-                device=device,
-                protocol=NUMBERS[protocol],
-                daddr=address,
-                dport=number,
-                sport=sport,
-                tcp_flags=SYN if protocol == Protocol.TCP else None,
-            )
-            journey = paths.follow(first)
+            journey = paths.follow(paths.first(device, protocol, address, number, sport))
             reached, denied = fates(journey.endings, is_accepted)
             yield _Sent(address, sport, reached & ~denied, reached & denied, journey)
 

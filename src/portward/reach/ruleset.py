@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from portward.model.reaching import where
+
 Range = tuple[int, int]
 """An inclusive range of numbers."""
 
-MANY_PORTS = 64
-"""A range that packets are translated to is followed port by port up to this size."""
+MANY_TARGETS = 64
+"""A range that packets are translated to is followed one by one up to this size."""
 
 IPV4_BITS = 32
 IPV6_BITS = 128
@@ -224,3 +226,8 @@ class Place(NamedTuple):
     chain: str
     rule: Rule | None
     """None: the chain's policy."""
+
+    @property
+    def where(self) -> str:
+        """The same for a person."""
+        return where(self.family, self.table, self.chain, self.rule.handle if self.rule else None)

@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from portward.model.net import MAX_PORT, Protocol
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN, Machine
+from portward.reach.answer import Machine
 from portward.reach.cuts import representatives, target_ports
-from portward.reach.indexed import LAST, IndexedWalk
-from portward.reach.path import Ending, follow, packet
+from portward.reach.indexed import IndexedWalk
+from portward.reach.packets import EPHEMERAL
+from portward.reach.path import Ending, follow
+from portward.reach.port_spans import LAST
 from portward.reach.question import spans
 from portward.reach.ruleset import Range
-from portward.reach.walk import Spread
 
 PROTOCOLS = (Protocol.TCP, Protocol.UDP)
 ALL_PORTS: Range = (0, LAST)
@@ -37,7 +38,6 @@ class Sweep:
     def __init__(self, machine: Machine) -> None:
         """Know nothing yet."""
         self.machine = machine
-        self._saddr = Spread(machine.sources)
         targets = {low for low, _ in target_ports(machine.ruleset)}
         # What is translated to a port is told from what was sent to it, so it stands alone.
         self._breaks = sorted({LAST + 1} | targets | {low + 1 for low in targets})
@@ -49,17 +49,7 @@ class Sweep:
         paths = self.machine.paths
         port = 0
         while port <= LAST:
-            first = packet(
-                self.machine.host,
-                self.machine.sources,
-                device=device,
-                protocol=NUMBERS[protocol],
-                daddr=address,
-                dport=port,
-                sport=sport,
-                saddr=self._saddr,
-                tcp_flags=SYN if protocol == Protocol.TCP else None,
-            )
+            first = paths.first(device, protocol, address, port, sport)
             walk = paths.walk()
             endings = follow(paths, walk, first)
             end = min(self._breaks[bisect_right(self._breaks, port)] - 1, walk.span[1])

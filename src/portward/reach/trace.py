@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from portward.model.errors import UsageError
 from portward.model.net import Family, Protocol, is_loopback, is_wildcard
 from portward.model.reaching import Answer, Hop, PacketReach
-from portward.reach.answer import EPHEMERAL, NUMBERS, SYN
 from portward.reach.host import LOCAL, LOOPBACK, Host
-from portward.reach.path import Journey, Paths, packet
+from portward.reach.packets import EPHEMERAL
+from portward.reach.path import Journey, Paths
 from portward.reach.question import destination, written
 from portward.reach.ruleset import (
     Chain,
@@ -97,16 +97,13 @@ class Recorder(Walk):
         """Say whether a rule holds, up to where it begins to act."""
         matched = Answer.YES
         for step in rule.steps:
-            if isinstance(step, Test):
-                must, may = self._test(table, step, packet)
-                if not may:
-                    return Answer.NO
-                if must != packet.live:
-                    matched = Answer.PERHAPS
-            elif isinstance(step, Chance | Opaque):
-                matched = Answer.PERHAPS
-            else:
+            if not isinstance(step, Test | Chance | Opaque):
                 break
+            must, may = self._condition(table, step, packet)
+            if not may:
+                return Answer.NO
+            if must != packet.live:
+                matched = Answer.PERHAPS
         return matched
 
     def _verdict(  # noqa: PLR0913, PLR0917 - as in Walk
@@ -166,17 +163,9 @@ def follow(site: Site, question: Question) -> PacketReach:
     listens = site.listens(question.protocol, question.port)
     to = _destination(machine, device, question, listens)
     sources = Sources.of_points([int(source)])
-    first = packet(
-        machine,
-        sources,
-        device=device,
-        protocol=NUMBERS[question.protocol],
-        daddr=to,
-        dport=question.port,
-        sport=question.source_port,
-        tcp_flags=SYN if question.protocol == Protocol.TCP else None,
-    )
-    journey = _Recorded(site.ruleset, machine, sources).follow(first)
+    paths = _Recorded(site.ruleset, machine, sources)
+    first = paths.first(device, question.protocol, to, question.port, question.source_port)
+    journey = paths.follow(first)
     verdicts = dict.fromkeys(ending.kind for ending in journey.endings)
     doubts = tuple(name for name, live in journey.walk.doubts.items() if live)
     return PacketReach(
@@ -228,8 +217,8 @@ def _path(journey: Journey, family: Family) -> tuple[Hop, ...]:
     """Put the routing decision between the hooks before and after it."""
     assert isinstance(journey.walk, Recorder)  # noqa: S101 - _Recorded made it
     hops = journey.walk.hops
-    before = [hop for hop in hops if hop.hook in _BEFORE_ROUTING]
-    after = [hop for hop in hops if hop.hook not in _BEFORE_ROUTING]
+    before = [hop for hop in hops if _is_before_routing(hop)]
+    after = [hop for hop in hops if not _is_before_routing(hop)]
     says: dict[str, None] = {}
     for ending in journey.endings:
         if ending.hook == "routing":
@@ -253,6 +242,10 @@ def _path(journey: Journey, family: Family) -> tuple[Hop, ...]:
         verdict=", ".join(says),
     )
     return (*before, routing, *after)
+
+
+def _is_before_routing(hop: Hop) -> bool:
+    return hop.hook in _BEFORE_ROUTING or (hop.family, hop.hook) == ("bridge", "input")
 
 
 _PASSED_ON = frozenset({"forward", "postrouting"})

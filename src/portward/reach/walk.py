@@ -6,11 +6,11 @@ what was not decided is kept. So after the walk a source with one ending gets it
 one with several may get any of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from portward.reach.ruleset import (
-    MANY_PORTS,
+    MANY_TARGETS,
     Assign,
     Chain,
     Chance,
@@ -22,6 +22,7 @@ from portward.reach.ruleset import (
     Opaque,
     Part,
     Place,
+    Range,
     Row,
     Rule,
     SetName,
@@ -140,11 +141,16 @@ class Walk:
         self._ended: list[tuple[Kind, Packet]] = []
         self._accepted: list[Packet] = []
         self._asked: list[tuple[str, int]] = []
+        self.told_apart: Sequence[int] = ()
+        """Where the ranges of destinations begin that rules and routes tell apart."""
 
     @property
     def decisions(self) -> list[Decision]:
         """Everything that decided, in order."""
         return self._decisions
+
+    def keep_to(self, packet: Packet, ports: Range) -> None:
+        """Note that a packet fares so for certain ports alone; a walk that is asked will say."""
 
     def base(self, table: Table, chain: Chain, packets: Iterable[Packet]) -> Outcome:
         """Run packets through a chain of a hook, to its policy."""
@@ -184,11 +190,8 @@ class Walk:
         """Run one packet through one rule; on: goes to the next rule, out: leaves the chain."""
         self._asked = []
         for step in rule.steps:
-            if isinstance(step, Test):
-                must, may = self._test(table, step, packet)
-            elif isinstance(step, Chance | Opaque):
-                self._asked.append((step.name, packet.live))
-                must, may = 0, packet.live
+            if isinstance(step, Test | Chance | Opaque):
+                must, may = self._condition(table, step, packet)
             elif isinstance(step, Assign | Untrack):
                 self._settle(packet.live)
                 changed = self._changed(step, packet)
@@ -291,13 +294,22 @@ class Walk:
         if len(step.targets) > 1 or any(_wide(target) for target, _ in choices):
             self._doubt(f"which of several destinations {step.kind} takes", packet.live)
         for target, live in choices:
-            changes: Fields = {"translated": step.kind}
-            if target.address is not None:
-                changes["daddr"] = target.address[0]
-            for port in _ports(target, packet.fields["dport"]):
-                changed = packet.part(live).changed({**changes, "dport": port})
-                self._decide(place, Kind.ACCEPT, changed)
+            for address in self._addresses(target, packet.fields["daddr"]):
+                for port in _ports(target, packet.fields["dport"]):
+                    changed = packet.part(live).changed(
+                        {"translated": step.kind, "daddr": address, "dport": port}
+                    )
+                    self._decide(place, Kind.ACCEPT, changed)
         return packet.part(left)
+
+    def _addresses(self, target: Target, daddr: Value) -> Iterable[Value]:
+        """Return the addresses that a packet may be sent to; of many, one of each kind."""
+        if target.address is None:
+            return [daddr]
+        first, last = target.address
+        if last - first < MANY_TARGETS:
+            return range(first, last + 1)
+        return [first, *(start for start in self.told_apart if first < start <= last)]
 
     def _choices(
         self, table: Table, step: Translate, packet: Packet
@@ -318,7 +330,16 @@ class Walk:
                 left &= ~must
         return choices, left
 
-    # --- tests -------------------------------------------------------------------------------
+    # --- conditions -------------------------------------------------------------------------------
+
+    def _condition(
+        self, table: Table, step: Test | Chance | Opaque, packet: Packet
+    ) -> tuple[int, int]:
+        """Return the sources for which a condition holds for certain, and for which it may."""
+        if isinstance(step, Test):
+            return self._test(table, step, packet)
+        self._asked.append((step.name, packet.live))
+        return 0, packet.live
 
     def _test(self, table: Table, test: Test, packet: Packet) -> tuple[int, int]:
         """Return the sources that pass a test for certain, and those that may."""
@@ -461,7 +482,7 @@ def _ports(target: Target, dport: Value) -> list[Value]:
     first, last = target.port
     if first <= dport <= last:
         return [dport]  # a port of the range stays
-    if last - first >= MANY_PORTS:
+    if last - first >= MANY_TARGETS:
         return [Undecided("which port of a range translation takes")]
     return list(range(first, last + 1))
 

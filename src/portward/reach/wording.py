@@ -32,7 +32,7 @@ from portward.reach.walk import Decision
 
 _MOST = 4
 """Values, or entries of a map, that are written before "..."."""
-_ADDRESSES = frozenset({"saddr", "daddr", "original daddr"})
+_ADDRESSES = frozenset({"saddr", "daddr", "original saddr", "original daddr"})
 _IMPLIED = {"tcp": 6, "udp": 17}
 _FIREWALLD = re.compile(r"filter_(?:IN|FWD|FWDI|FWDO)_(.+)_(allow|deny|pre|post|log)\Z")
 _UFW_CHAIN = re.compile(r"ufw6?-user-(input|forward)\Z")

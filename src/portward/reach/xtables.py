@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 
 from portward.model.errors import UsageError
+from portward.reach import ipsets
+from portward.reach.ipsets import IpSets
 from portward.reach.ruleset import (
     IPV4_BITS,
     IPV6_BITS,
@@ -41,10 +43,15 @@ _FAMILIES = {"ip": IPV4_BITS, "ip6": IPV6_BITS}
 
 
 def read(
-    text: str, family: str, where: str = "the ruleset", *, legacy: bool = False
+    text: str,
+    family: str,
+    where: str = "the ruleset",
+    *,
+    legacy: bool = False,
+    sets: IpSets = ipsets.NONE,
 ) -> tuple[Table, ...]:
     """Read the tables of family "ip" or "ip6"; UsageError says where they are malformed."""
-    document = _Document(family, legacy=legacy)
+    document = _Document(family, sets, legacy=legacy)
     for number, line in _lines(text):
         try:
             document.add(line)
@@ -77,7 +84,8 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 class _Document:
     """The tables that were read so far, and the one that is open."""
 
-    def __init__(self, family: str, *, legacy: bool) -> None:
+    def __init__(self, family: str, sets: IpSets, *, legacy: bool) -> None:
+        self._sets = sets
         self.tables: dict[str, Table] = {}
         self.open: _Reading | None = None
         self._family = family
@@ -88,7 +96,7 @@ class _Document:
         if line.startswith("*"):
             if self.open is not None:
                 raise ValueError(f"table {self.open.name} does not end with COMMIT")
-            self.open = _Reading(line[1:].strip(), _FAMILIES[self._family])
+            self.open = _Reading(line[1:].strip(), _FAMILIES[self._family], self._sets)
             if self.open.name in self.tables:
                 raise ValueError(f"table {self.open.name} comes a second time")
         elif self.open is None:
@@ -110,7 +118,8 @@ class _Document:
 class _Reading:
     """A table that is being read."""
 
-    def __init__(self, name: str, bits: int) -> None:
+    def __init__(self, name: str, bits: int, sets: IpSets) -> None:
+        self._sets = sets
         if name not in _PRIORITIES:
             raise ValueError(f"{name!r} is no table of iptables")
         self.name = name
@@ -160,7 +169,8 @@ class _Reading:
         steps: list[Step] = header(sorted_words.header, self._bits)
         comments = []
         for one in sorted_words.matches:
-            steps += match(one, self._bits)
+            is_set = one.name == "set"
+            steps += ipsets.match(one, self._sets) if is_set else match(one, self._bits)
             if one.name == "comment" and (comment := one.option("--comment")):
                 comments.append(comment.value)
         # All have to hold, in any order: so a packet that fails a test leaves no doubt behind.

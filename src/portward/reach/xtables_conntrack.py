@@ -20,17 +20,17 @@ _NAT = {"SNAT": 16, "DNAT": 32}
 """IPS_SRC_NAT and IPS_DST_NAT, which iptables takes for states."""
 _STATUSES = {"NONE": 0, "EXPECTED": 1, "SEEN_REPLY": 2, "ASSURED": 4, "CONFIRMED": 8}
 _ADDRESSES = {
-    "--ctorigsrc": "saddr",
+    "--ctorigsrc": "original saddr",
     "--ctorigdst": "original daddr",
     "--ctreplsrc": "daddr",
-    "--ctrepldst": "saddr",
+    "--ctrepldst": "original saddr",
 }
 """The reply of a connection's first packet comes from its destination after translation."""
 _PORTS = {
-    "--ctorigsrcport": "sport",
+    "--ctorigsrcport": "original sport",
     "--ctorigdstport": "original dport",
     "--ctreplsrcport": "dport",
-    "--ctrepldstport": "sport",
+    "--ctrepldstport": "original sport",
 }
 
 _STATE = Field("ct state")

@@ -395,11 +395,6 @@ def _chance(name: str) -> Callable[[Extension, int], list[Step]]:
     return lambda _extension, _bits: [Chance(name)]
 
 
-def _set(extension: Extension, _bits: int) -> list[Step]:
-    option = extension.option("--match-set")
-    return [Opaque(f"the ipset {option.value if option else ''}".rstrip())]
-
-
 _WHOLE: dict[str, Callable[[Extension, int], list[Step]]] = {
     "conntrack": conntrack,
     "addrtype": _address_type,
@@ -415,7 +410,6 @@ _WHOLE: dict[str, Callable[[Extension, int], list[Step]]] = {
     "statistic": _chance("a share of the packets"),
     "time": _chance("the time of day"),
     "cpu": _chance("the processor that takes the packet"),
-    "set": _set,
     "ipv6header": _ipv6_header,
     "rt": _absent,
     "frag": _absent,

@@ -44,6 +44,7 @@ def firewall(root: Path) -> Maybe[Firewall]:
         iptables_legacy=found.iptables_legacy,
         ip6tables_legacy=found.ip6tables_legacy,
         managers=listed,
+        ipsets=found.ipsets,
         files=() if isinstance(listed, Unknown) else boot_files(root, listed),
     )
 
@@ -58,14 +59,25 @@ def rulesets() -> Firewall:
         return _nothing(Unknown(f"nf_tables does not answer: {error}"))
     nft = _nft(tables)
     chains = _nft_chains(nft)
+    iptables = _xtables("iptables", "ip", tables, chains)
+    ip6tables = _xtables("ip6tables", "ip6", tables, chains)
+    iptables_legacy = _legacy("iptables", "ip_tables_names")
+    ip6tables_legacy = _legacy("ip6tables", "ip6_tables_names")
     return Firewall(
         nft=nft,
-        iptables=_xtables("iptables", "ip", tables, chains),
-        ip6tables=_xtables("ip6tables", "ip6", tables, chains),
-        iptables_legacy=_legacy("iptables", "ip_tables_names"),
-        ip6tables_legacy=_legacy("ip6tables", "ip6_tables_names"),
+        iptables=iptables,
+        ip6tables=ip6tables,
+        iptables_legacy=iptables_legacy,
+        ip6tables_legacy=ip6tables_legacy,
         managers=NOT_SURVEYED,
+        ipsets=_ipsets((iptables, ip6tables, iptables_legacy, ip6tables_legacy)),
     )
+
+
+def _ipsets(saved: Iterable[Maybe[str | None]]) -> Maybe[str | None]:
+    """Save the sets of ipset; None where no rule of iptables asks one."""
+    asked = any(isinstance(one, str) and "--match-set" in one for one in saved)
+    return _output(["ipset", "save"]) if asked else None
 
 
 def _nothing(reason: Unknown) -> Firewall:
@@ -77,6 +89,7 @@ def _nothing(reason: Unknown) -> Firewall:
         iptables_legacy=reason,
         ip6tables_legacy=reason,
         managers=NOT_SURVEYED,
+        ipsets=reason,
     )
 
 

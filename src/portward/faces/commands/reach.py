@@ -127,7 +127,7 @@ def _port(arguments: argparse.Namespace, site: "Site") -> Exit:
 
 def _packet(arguments: argparse.Namespace, site: "Site") -> Exit:
     from portward.model.reaching import Answer  # noqa: PLC0415 - reach is imported when it is used
-    from portward.reach.answer import EPHEMERAL  # noqa: PLC0415 - the same
+    from portward.reach.packets import EPHEMERAL  # noqa: PLC0415 - the same
     from portward.reach.trace import Question, follow  # noqa: PLC0415 - the same
 
     asked = flow.port_named(arguments.port)

@@ -174,7 +174,10 @@ def view(exposure: Exposure, port_names: dict[str, str]) -> ListenerView:
             reason=exposure.reach.reason,
             decided_by=tuple(
                 DeciderView(
-                    interface=one.device, lets_in=one.lets_in, rule=one.text, where=one.where
+                    interface=one.device,
+                    lets_in=one.rule.lets_in,
+                    rule=one.rule.words,
+                    where=one.rule.where,
                 )
                 for one in exposure.reach.decided_by
             ),
