@@ -107,8 +107,63 @@ class Manage(Noun, frozen=True, kw_only=True, tag="manage", tag_field="do"):
     """What makes the tool take its files again, once they are as before."""
 
 
+class UfwRule(Noun, frozen=True, kw_only=True):
+    """One rule as ufw takes it, for every family that its source has."""
+
+    verb: str
+    """"allow" or "deny"."""
+    forward: bool = False
+    """It is about what is passed on ("ufw route"), not about what comes in to the machine."""
+    came_by: str = ""
+    """Interface; "" for any."""
+    leaves_by: str = ""
+    protocol: str = ""
+    """"tcp", "udp" or the name of one without ports; "" for any."""
+    source: str = ""
+    """Prefix, or an address alone; "" for anyone of either family."""
+    ports: str = ""
+    """"22" or "9000:9100"."""
+    comment: str = ""
+
+
+class SetUfw(Noun, frozen=True, kw_only=True, tag="ufw", tag_field="do"):
+    """ufw, which stays in charge: it has these rules and denies all else that comes in.
+
+    Its rules for what the machine sends stay as they are.
+    """
+
+    rules: tuple[UfwRule, ...]
+
+
+class Zone(Noun, frozen=True, kw_only=True):
+    """What a zone of firewalld lets in; its interfaces and sources stay as they are."""
+
+    name: str
+    ports: tuple[str, ...] = ()
+    """For anyone: "80/tcp", "9000-9100/udp"."""
+    protocols: tuple[str, ...] = ()
+    """For anyone: numbers of IP protocols."""
+    rules: tuple[str, ...] = ()
+    """In firewalld's rich language (firewalld.richlanguage(5)), as it lists them itself."""
+
+
+class SetFirewalld(Noun, frozen=True, kw_only=True, tag="firewalld", tag_field="do"):
+    """firewalld, which stays in charge: these zones let in this and nothing else."""
+
+    zones: tuple[Zone, ...]
+
+
 Step: TypeAlias = (
-    WriteFile | SetUnits | ReloadUnit | SetSysctl | LoadTable | Remove | Install | Manage
+    WriteFile
+    | SetUnits
+    | ReloadUnit
+    | SetSysctl
+    | LoadTable
+    | Remove
+    | Install
+    | Manage
+    | SetUfw
+    | SetFirewalld
 )
 
 
