@@ -239,8 +239,17 @@ def way_in(networks: tuple[str, ...] = ()) -> "tuple[Way, ...]":
     return (Way(source=came.source, destination=came.destination, port=came.port),)
 
 
-def plan(judged: Case, ways: "tuple[Way, ...]" = (), *, remove: bool = False) -> "Plan":
-    """Say what to change on a machine; with remove, the packages that nobody needs as well."""
+def plan(
+    judged: Case,
+    ways: "tuple[Way, ...]" = (),
+    *,
+    remove: bool = False,
+    through: str | None = None,
+) -> "Plan":
+    """Say what to change on a machine; with remove, the packages that nobody needs as well.
+
+    through: who shall be in charge of the firewall; None: who is by an earlier plan.
+    """
     from portward.plan import removal
     from portward.plan.make import Wish, make
     from portward.survey import removals
@@ -251,7 +260,7 @@ def plan(judged: Case, ways: "tuple[Way, ...]" = (), *, remove: bool = False) ->
             removal.Removal(package=name, along=removals.along(name))
             for name in removal.candidates(judged)
         )
-    return make(judged, Wish(ways=ways, removals=asked))
+    return make(judged, Wish(ways=ways, removals=asked, through=through))
 
 
 def plan_again(old: "Plan", ways: "tuple[Way, ...]", day: date) -> "Plan":
@@ -259,7 +268,8 @@ def plan_again(old: "Plan", ways: "tuple[Way, ...]", day: date) -> "Plan":
     from portward.knowledge import catalogue
 
     judged = join(survey(), old.policy, catalogue.load(), day)
-    return plan(judged, ways, remove="remove" in old.options)
+    asked = (one.removeprefix("through=") for one in old.options if one.startswith("through="))
+    return plan(judged, ways, remove="remove" in old.options, through=next(asked, None))
 
 
 def read_plan(file: Path) -> "Plan":

@@ -73,8 +73,27 @@ def table(policy: Policy, snapshot: Snapshot, day: date) -> OwnTable:
     )
 
 
+def has_table(firewall: Firewall) -> bool:
+    """Say whether a table of portward's is loaded."""
+    if not isinstance(firewall.nft, str):
+        return False
+    try:
+        return any(map(_is_own, json.loads(firewall.nft)["nftables"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False  # whoever reads it says what is wrong with it
+
+
 def with_table(firewall: Firewall, own: OwnTable) -> Firewall:
     """Return a ruleset as it is once the table is loaded; what is not known of it stays so."""
+    return _with(firewall, own.listing)
+
+
+def without_table(firewall: Firewall) -> Firewall:
+    """Return a ruleset as it is once portward's table is taken away."""
+    return _with(firewall, ()) if has_table(firewall) else firewall
+
+
+def _with(firewall: Firewall, listing: tuple[nft.Json, ...]) -> Firewall:
     if firewall.nft is not None and not isinstance(firewall.nft, str):
         return firewall
     try:
@@ -82,7 +101,7 @@ def with_table(firewall: Firewall, own: OwnTable) -> Firewall:
         kept = [item for item in items if not _is_own(item)]
     except (ValueError, KeyError, TypeError, AttributeError):
         return firewall  # whoever reads it says what is wrong with it
-    return replace(firewall, nft=json.dumps({"nftables": [*kept, *own.listing]}))
+    return replace(firewall, nft=json.dumps({"nftables": [*kept, *listing]}))
 
 
 def _is_own(item: nft.Json) -> bool:

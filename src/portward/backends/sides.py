@@ -52,6 +52,10 @@ class Sides(NamedTuple):
     notes: tuple[str, ...]
     """What could not be told, and what was made of it, each a sentence."""
 
+    def has_inner(self, name: str) -> bool:
+        """Say whether an interface of this name leads to containers or virtual machines here."""
+        return name not in self.others and any(_stands_for(one, name) for one in self.inner)
+
 
 def sides(policy: Policy, snapshot: Snapshot) -> Sides:
     """Say how a machine of these roles is placed."""
@@ -117,6 +121,12 @@ def _is_named(name: str) -> bool:
 
 def _stands_for(pattern: str, name: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def present(around: Sides, snapshot: Snapshot) -> tuple[Interface, ...]:
+    """Return the inner interfaces that are there now, for tools that have no names to come."""
+    found = () if isinstance(snapshot.interfaces, Unknown) else snapshot.interfaces
+    return tuple(one for one in found if around.has_inner(one.name) and not one.master)
 
 
 def inner(key: str, around: Sides) -> tuple[tuple[Words, ...], ...]:

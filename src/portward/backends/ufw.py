@@ -108,8 +108,13 @@ def _ports(first: int, last: int) -> str:
 # --- how each is written -----------------------------------------------------------------------
 
 
+def typed(rule: UfwRule) -> tuple[str, ...]:
+    """Return the words that add a rule, to be put after "ufw"; denials come before all else."""
+    return ("prepend", *words(rule)) if rule.verb == DENY else words(rule)
+
+
 def words(rule: UfwRule) -> tuple[str, ...]:
-    """Return a rule as it is typed after "ufw", and as "ufw show added" prints it."""
+    """Return a rule as "ufw show added" prints it after "ufw"."""
     found = ["route"] if rule.forward else []
     found.append(rule.verb)
     if rule.came_by:
@@ -195,18 +200,23 @@ def _of(wanted: Iterable[UfwRule], family: int) -> list[UfwRule]:
 # --- whether it is so --------------------------------------------------------------------------
 
 
-def filters(firewall: Firewall, family: int) -> bool:
-    """Say whether ufw has its chains for a family."""
-    mark = f":{'ufw' if family == 4 else 'ufw6'}-user-input "  # noqa: PLR2004 - IP's version
+def filters(firewall: Firewall, family: int) -> str:
+    """Return what iptables-save shows of a family, where ufw has its chains in it; else ""."""
     texts = (getattr(firewall, field) for field, of in FAMILIES.items() if of == family)
-    return any(isinstance(text, str) and mark in text for text in texts)
+    return next((one for one in texts if isinstance(one, str) and has_chains(one, family)), "")
+
+
+def has_chains(text: str, family: int) -> bool:
+    """Say whether iptables-save shows chains of ufw, and so that it filters the family."""
+    return f":{'ufw' if family == 4 else 'ufw6'}-user-input " in text  # noqa: PLR2004 - IP's version
 
 
 def are_loaded(text: str, wanted: Iterable[UfwRule], family: int) -> bool:
     """Say whether iptables-save shows exactly these rules, and denies the rest."""
+    table = _filter(text)
     found = [
         line
-        for line in text.splitlines()
+        for line in table
         if line.startswith("-A ") and _DECIDES.fullmatch(line.split(" ", 2)[1])
     ]
     meant = [saved(one, family) for one in _of(wanted, family)]
@@ -214,8 +224,17 @@ def are_loaded(text: str, wanted: Iterable[UfwRule], family: int) -> bool:
     return (
         sorted(found) == sorted(meant)
         and all(line.endswith(" DROP") for line in found[:denials])
-        and not _OPEN_POLICY.search(text)
+        and not any(map(_OPEN_POLICY.match, table))
     )
+
+
+def _filter(text: str) -> list[str]:
+    """Return the lines of the table that filters."""
+    lines = text.splitlines()
+    if "*filter" not in lines:
+        return []
+    table = lines[lines.index("*filter") :]
+    return table[: table.index("COMMIT")] if "COMMIT" in table else table
 
 
 def are_kept(files: dict[str, str], wanted: Iterable[UfwRule]) -> bool:

@@ -59,6 +59,12 @@ def add_planning(parser: argparse.ArgumentParser) -> None:
         help="remove the packages of what no role needs; their configuration and data stay",
     )
     parser.add_argument(
+        "--through",
+        choices=("ufw", "firewalld", "portward"),
+        help="who is in charge of the firewall: a tool that is active here, which is told what to"
+        " let in, or portward's own table (default: as by the last plan, else portward)",
+    )
+    parser.add_argument(
         "--admin-from",
         action="append",
         default=[],

@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterable
 
 from msgspec.structs import replace
 
-from portward.backends.nftables import OwnTable, with_table
+from portward.backends import firewalld, ufw
+from portward.backends.nftables import OwnTable, with_table, without_table
 from portward.model.host import HOST, Listener, Snapshot, Sysctl, Unit
 from portward.model.plan import (
     Change,
     LoadTable,
     Manage,
     Remove,
+    SetFirewalld,
     SetSysctl,
+    SetUfw,
     SetUnits,
     Step,
     UnitState,
@@ -38,14 +41,31 @@ def _apply(  # noqa: PLR0911 - one a kind of step
         case WriteFile(path=path, text=str(text)):
             written = replace(snapshot, files={**snapshot.files, path: text})
             return _booting(written, settings.read(text)) if path == settings.FILE else written
+        case WriteFile(path=path, text=None):
+            left = {name: text for name, text in snapshot.files.items() if name != path}
+            return replace(snapshot, files=left)
         case SetUnits(units=units):
             for unit in units:
                 snapshot = _set_unit(snapshot, unit)
             return snapshot
         case SetSysctl(key=key, value=value):
             return _live(snapshot, key, value)
+        case LoadTable(rules="") if not isinstance(snapshot.firewall, Unknown):
+            return replace(snapshot, firewall=without_table(snapshot.firewall))
         case LoadTable() if not isinstance(snapshot.firewall, Unknown):
             return replace(snapshot, firewall=with_table(snapshot.firewall, own))
+        case SetUfw(rules=rules) if not isinstance(snapshot.firewall, Unknown):
+            return replace(
+                snapshot,
+                firewall=ufw.with_rules(snapshot.firewall, rules),
+                files=ufw.with_kept(snapshot.files, rules),
+            )
+        case SetFirewalld(zones=zones) if not isinstance(snapshot.firewall, Unknown):
+            return replace(
+                snapshot,
+                firewall=firewalld.with_zones(snapshot.firewall, zones),
+                files=firewalld.with_kept(snapshot.files, zones),
+            )
         case Manage(tool=tool):
             return _retired(snapshot, tool)
         case Remove(packages=packages):

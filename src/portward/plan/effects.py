@@ -9,6 +9,7 @@ from portward.advice.matters import is_port
 from portward.advice.openness import excess, reached_from, whom
 from portward.model.case import Case
 from portward.model.host import HOST, Listener, Process, Snapshot
+from portward.model.net import Ports
 from portward.model.plan import Cut, Effect
 from portward.model.status import Exposure, Scope
 from portward.model.unknown import Unknown
@@ -102,6 +103,27 @@ def narrowed(case: Case, later: Snapshot) -> tuple[Exposure, ...]:
         and one.reach.scope in reached
         and exposer.reach(one.listener).scope not in reached
     )
+
+
+def left_open(case: Case, later: Snapshot) -> Iterator[tuple[Ports, str, str]]:
+    """Yield what more could reach than the policy says: the port, who, and the rule that decides.
+
+    Who reaches a port because it cannot be told who does, counts as well.
+    """
+    exposer = Exposer(later)
+    left = _sockets(later)
+    for one in case.exposures:
+        listener = one.listener
+        if not is_port(one) or (listener.inodes and _socket(listener) not in left):
+            continue
+        reach = exposer.reach(listener)
+        if reach.scope in {Scope.NOBODY, Scope.HOST}:
+            continue
+        beyond = excess(replace(one, reach=reach))
+        if beyond or reach.scope == Scope.UNKNOWN:
+            who = whom([reach], beyond) if beyond else f"nobody knows whom ({reach.reason})"
+            rule = reach.decided_by[0].words if reach.decided_by else ""
+            yield Ports(listener.protocol, listener.port, listener.port), who, rule
 
 
 def unlike(promised: tuple[Effect, ...], case: Case) -> str | None:

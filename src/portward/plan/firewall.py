@@ -17,7 +17,7 @@ from portward.model.plan import (
 )
 from portward.model.plan import Step as PlanStep
 from portward.model.unknown import Unknown
-from portward.plan.boot import FILE, UNIT, UNIT_FILE, UNIT_TEXT
+from portward.plan.boot import CHOICE, FILE, UNIT, UNIT_FILE, UNIT_TEXT
 from portward.plan.parts import Part
 from portward.plan.units import are_managed
 from portward.reach import nft_json
@@ -41,6 +41,8 @@ def firewall(case: Case, own: OwnTable) -> Part:
     managed = are_managed(case)
     if managed and files.get(FILE) != own.text:
         steps.append(WriteFile(path=FILE, text=own.text, mode=0o600))
+    if CHOICE in files:
+        steps.append(WriteFile(path=CHOICE, text=None))
     if isinstance(found, Unknown) or not is_loaded(found, own):
         steps.append(LoadTable(rules=own.text))
     if managed and not (files.get(UNIT_FILE) == UNIT_TEXT and _is_enabled(case)):

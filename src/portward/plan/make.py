@@ -12,7 +12,7 @@ from portward.model.host import Snapshot
 from portward.model.plan import Plan, Refusal
 from portward.model.unknown import Unknown
 from portward.plan.after import after
-from portward.plan.effects import cuts, effects, narrowed
+from portward.plan.effects import cuts, effects, left_open, narrowed
 from portward.plan.firewall import firewall
 from portward.plan.inetd import inetd
 from portward.plan.managers import managers
@@ -20,6 +20,7 @@ from portward.plan.parts import Part
 from portward.plan.removal import Removal, removal
 from portward.plan.services import services
 from portward.plan.settings import settings
+from portward.plan.through import PORTWARD, Driven, chosen, through
 from portward.plan.updates import updates
 from portward.plan.ways import Way, refusals, ways_in
 from portward.reach import load
@@ -33,6 +34,9 @@ class Wish(Struct, frozen=True, kw_only=True):
     """Ways in that have to stay open."""
     removals: tuple[Removal, ...] | None = None
     """Packages to remove, with what would go along; None: nothing is removed."""
+    through: str | None = None
+    """Who shall be in charge of the firewall: "ufw", "firewalld", or "portward" with its own table;
+    None: who is by an earlier plan."""
 
 
 def make(case: Case, wish: Wish) -> Plan:
@@ -42,7 +46,9 @@ def make(case: Case, wish: Wish) -> Plan:
     in is open. Whoever was in charge before is retired after that, never before.
     """
     own = nftables.table(case.policy, case.snapshot, case.day)
-    first = (firewall(case, own), managers(case), settings(case), services(case), inetd(case))
+    tool = wish.through or chosen(case)
+    told = Driven(firewall(case, own)) if tool == PORTWARD else through(case, tool)
+    first = (told.part, managers(case, tool), settings(case), services(case), inetd(case))
     parts = [*first, updates(case)]
     if wish.removals is not None:
         parts.append(removal(case, wish.removals))
@@ -54,14 +60,36 @@ def make(case: Case, wish: Wish) -> Plan:
         made=case.snapshot.taken,
         hostname=case.snapshot.machine.hostname,
         policy=case.policy,
-        options=("remove",) if wish.removals is not None else (),
+        options=_options(wish),
         effects=effects(case, later),
         changes=changes,
         cuts=cuts(case, later),
         way_in=ways,
-        refusals=(*refusals(ways), *_refusals(case, later, own)),
+        refusals=(
+            *told.refusals,
+            *(() if tool == PORTWARD or told.refusals else _left_open(case, later, tool)),
+            *refusals(ways),
+            *_refusals(case, later, own),
+        ),
         notes=tuple(_notes(case, parts, own)),
     )
+
+
+def _options(wish: Wish) -> tuple[str, ...]:
+    """Return how it was asked for, as on the command line and without the dashes."""
+    found = [f"through={wish.through}"] if wish.through else []
+    return (*found, *(["remove"] if wish.removals is not None else []))
+
+
+def _left_open(case: Case, later: Snapshot, tool: str) -> Iterator[Refusal]:
+    """Refuse to leave open, through another tool, what portward's own table would close."""
+    for port, who, rule in dict.fromkeys(left_open(case, later)):
+        decides = f" by {rule}" if rule else ""
+        yield Refusal(
+            what=f"{port} would stay open to {who}{decides}, about which {tool} is not asked",
+            mend="allow it in the policy, take that rule away, publish the port on 127.0.0.1, or"
+            " let portward's own table in with --through portward",
+        )
 
 
 def _site(snapshot: Snapshot) -> Site:

@@ -19,17 +19,19 @@ _UFW_CHAIN = re.compile(r"ufw6?-")
 _WHY = "Two tools that each take themselves for the only one undo each other's rules."
 
 
-def managers(case: Case) -> Part:
-    """Retire ufw and firewalld where they are at work; say what becomes of the others."""
+def managers(case: Case, in_charge: str) -> Part:
+    """Retire ufw and firewalld where they are at work and not in charge; name the others."""
     changes = []
     notes = []
     for manager in at_work(case):
+        if manager.name == in_charge:
+            continue
         steps = _retiring(manager.name, case)
         if steps:
             changes.append(
                 Change(
                     subject=f"firewall manager {manager.name}",
-                    title=f"Retire {manager.name}: portward is in charge of what comes in",
+                    title=f"Retire {manager.name}: {in_charge} is in charge of what comes in",
                     why=_WHY,
                     steps=steps,
                 )
@@ -37,7 +39,7 @@ def managers(case: Case) -> Part:
         else:
             notes.append(
                 f"The rules of {manager.name} stay: a packet has to pass them as well as those of"
-                " portward."
+                f" {in_charge}."
             )
     return Part(tuple(changes), tuple(notes))
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable
 from typing import assert_never
 
+from portward.backends import ufw
 from portward.model.plan import (
     Change,
     Enabling,
@@ -12,11 +13,14 @@ from portward.model.plan import (
     Manage,
     ReloadUnit,
     Remove,
+    SetFirewalld,
     SetSysctl,
+    SetUfw,
     SetUnits,
     Step,
     UnitState,
     WriteFile,
+    Zone,
 )
 
 _MOST_SETTINGS = 2
@@ -61,6 +65,11 @@ def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of st
             return (shlex.join(["apt-get", "install", "--no-install-recommends", *packages]),)
         case Manage(commands=typed):
             return tuple(map(shlex.join, typed))
+        case SetUfw(rules=rules):
+            added = (shlex.join(["ufw", *ufw.typed(one)]) for one in rules)
+            return (*added, "ufw default deny incoming", "# and every other rule is deleted")
+        case SetFirewalld(zones=zones):
+            return tuple(line for zone in zones for line in _zone(zone))
         case _:
             assert_never(step)
 
@@ -85,6 +94,10 @@ def undo(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             return f"{', '.join(packages)} removed again, where they were not there"
         case Manage(tool=tool):
             return f"the files of {tool} as they were, and taken by it again"
+        case SetUfw():
+            return "the rules and defaults of ufw as they were, its files byte by byte"
+        case SetFirewalld():
+            return "the zones of firewalld as they were, its files byte by byte"
         case _:
             assert_never(step)
 
@@ -111,8 +124,25 @@ def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             return f"{', '.join(packages)} installed"
         case Manage(tool=tool):
             return f"{tool} is not active"
+        case SetUfw():
+            return "ufw and the kernel list these rules, and no others"
+        case SetFirewalld(zones=zones):
+            names = ", ".join(one.name for one in zones)
+            return f"firewalld lists just this in {names}, now and for boots"
         case _:
             assert_never(step)
+
+
+def _zone(zone: Zone) -> tuple[str, ...]:
+    """Return the commands for what is kept; those for what is at work are alike."""
+    words = ["firewall-cmd", "--permanent", f"--zone={zone.name}"]
+    added = [
+        *(f"--add-port={one}" for one in zone.ports),
+        *(f"--add-protocol={one}" for one in zone.protocols),
+        *(f"--add-rich-rule={one}" for one in zone.rules),
+    ]
+    lines = (shlex.join([*words, option]) for option in added)
+    return (*lines, f"# and nothing else is left in the zone {zone.name}")
 
 
 def _facts(state: UnitState) -> str:

@@ -11,14 +11,27 @@ Each has four functions:
 from types import ModuleType
 from typing import TypeAlias
 
-from portward.apply.steps import file, install, manage, reload, remove, sysctl, table, units
+from portward.apply.steps import (
+    file,
+    firewalld,
+    install,
+    manage,
+    reload,
+    remove,
+    sysctl,
+    table,
+    ufw,
+    units,
+)
 from portward.model.plan import (
     Install,
     LoadTable,
     Manage,
     ReloadUnit,
     Remove,
+    SetFirewalld,
     SetSysctl,
+    SetUfw,
     SetUnits,
     Step,
     WriteFile,
@@ -26,12 +39,14 @@ from portward.model.plan import (
 
 Saved: TypeAlias = (
     file.Saved
+    | firewalld.Saved
     | install.Saved
     | manage.Saved
     | remove.Saved
     | reload.Saved
     | sysctl.Saved
     | table.Saved
+    | ufw.Saved
     | units.Saved
 )
 """What any kind of step saves; the journal keeps it."""
@@ -45,6 +60,8 @@ _KINDS: dict[type[Step], ModuleType] = {
     Remove: remove,
     Install: install,
     Manage: manage,
+    SetUfw: ufw,
+    SetFirewalld: firewalld,
 }
 
 

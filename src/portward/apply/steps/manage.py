@@ -1,11 +1,10 @@
 """Another firewall tool that is told something, and its files."""
 
-import time
 from pathlib import Path
 
 from msgspec import Struct
 
-from portward.apply import disk
+from portward.apply import disk, others
 from portward.apply.tools import attempt, run
 from portward.model.plan import Manage
 
@@ -16,8 +15,6 @@ _ACTIVE = {
 """What to ask a tool, and what it says when its rules are loaded."""
 _WIPES_IPTABLES = frozenset({"firewalld"})
 """Tools whose start and end flush the rules that others, such as docker, have in iptables."""
-_WIPED = (("iptables-save", "iptables-restore"), ("ip6tables-save", "ip6tables-restore"))
-_SETTLE_SECONDS = 1.0
 
 
 class Saved(Struct, frozen=True, kw_only=True, tag="manage", tag_field="of"):
@@ -34,9 +31,7 @@ def save(step: Manage) -> Saved:
     return Saved(
         trees=tuple(disk.save_tree(Path(one)) for one in step.keeps),
         active=_is_active(step.tool),
-        others=tuple(_rules(program) for program, _ in _WIPED)
-        if step.tool in _WIPES_IPTABLES
-        else (),
+        others=others.rules() if step.tool in _WIPES_IPTABLES else (),
     )
 
 
@@ -44,7 +39,7 @@ def do(step: Manage, saved: Saved) -> None:
     """Run its commands."""
     for command in step.commands:
         run(*command)
-    _give_back(saved)
+    others.give_back(saved.others)
 
 
 def undo(step: Manage, saved: Saved) -> None:
@@ -56,7 +51,7 @@ def undo(step: Manage, saved: Saved) -> None:
             run(*command)
         for tree in saved.trees:  # it may have written its files anew
             disk.restore_tree(tree)
-    _give_back(saved)
+    others.give_back(saved.others)
 
 
 def holds(step: Manage) -> str | None:
@@ -69,22 +64,3 @@ def _is_active(tool: str) -> bool:
     said = attempt(*question)
     return said.returncode == 0 and answer in said.stdout
 
-
-def _give_back(saved: Saved) -> None:
-    """Load the rules of others again where they have been wiped."""
-    if any(saved.others):
-        time.sleep(_SETTLE_SECONDS)  # docker notices, and puts some of its rules back by itself
-    for (program, restore), before in zip(_WIPED, saved.others, strict=False):
-        if before and _rules(program) != before:
-            run(restore, stdin=before)
-
-
-def _rules(program: str) -> str:
-    """Return the rules without comments and counters, which differ from moment to moment."""
-    said = attempt(program)
-    if said.returncode:
-        return ""
-    lines = (line for line in said.stdout.splitlines() if not line.startswith("#"))
-    return "".join(
-        f"{line.partition(' [')[0] if line.startswith(':') else line}\n" for line in lines
-    )

@@ -79,7 +79,12 @@ def _plan(arguments: argparse.Namespace, today: date) -> Plan:
     """Make the plan, or read one and see that the machine is still as it was then."""
     ways = flow.way_in(tuple(arguments.admin_from))
     if arguments.plan is None:
-        return flow.plan(shared.case(arguments, flow.survey()), ways, remove=arguments.remove)
+        return flow.plan(
+            shared.case(arguments, flow.survey()),
+            ways,
+            remove=arguments.remove,
+            through=arguments.through,
+        )
     old = flow.read_plan(arguments.plan)
     new = flow.plan_again(old, ways, today)
     if new.changes != old.changes:

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> Exit:
     case = shared.case(arguments, snapshot or flow.survey())
     networks = tuple(arguments.admin_from)
     ways = flow.way_in(networks) if here or networks else ()
-    made = flow.plan(case, ways, remove=arguments.remove)
+    made = flow.plan(case, ways, remove=arguments.remove, through=arguments.through)
     if arguments.out:
         # It tells an attacker what is open, so only its owner may read it.
         write_new(arguments.out, plans.encode(made), mode=0o600, replace=arguments.force)
