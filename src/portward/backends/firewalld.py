@@ -93,7 +93,9 @@ def is_inner(zone: Bound, around: Sides, inner: Iterable[Interface]) -> bool:
     if zone.default or not (zone.interfaces or zone.sources):
         return False
     networks = [
-        ip_interface(address.partition("%")[0]).network for one in inner for address in one.addresses
+        ip_interface(address.partition("%")[0]).network
+        for one in inner
+        for address in one.addresses
     ]
     return all(around.has_inner(one) for one in zone.interfaces) and all(
         _is_within(source, networks) for source in zone.sources
@@ -112,9 +114,7 @@ def _is_within(source: str, networks: Iterable[IPv4Network | IPv6Network]) -> bo
     )
 
 
-def zones(
-    opened: Iterable[Opening], around: Sides, found: Iterable[Bound]
-) -> tuple[Zone, ...]:
+def zones(opened: Iterable[Opening], around: Sides, found: Iterable[Bound]) -> tuple[Zone, ...]:
     """Return what these zones let in, and nothing else; NetBIOS and SMB not from the internet."""
     granted = list(grants(opened))
     inside = [one for one in granted if not _is_windows(one)]
@@ -184,8 +184,11 @@ def _shape(items: list[tuple[str, Any]], zone: str) -> object:
     listed += [{"chain": {"family": "inet", "table": NAME, "name": one}} for one in names]
     listed += [{"rule": {**body, "expr": _plain(body["expr"])}} for body in rules]
     (table,) = nft_json.read(json.dumps({"nftables": listed})).tables
-    accepts = any(_accepts_all(body) for kind, body in items if kind == "rule" and
-                  body["chain"] in {_IN + zone, _FORWARD + zone})
+    accepts = any(
+        _accepts_all(body)
+        for kind, body in items
+        if kind == "rule" and body["chain"] in {_IN + zone, _FORWARD + zone}
+    )
     held = {chain.name: sorted(repr(rule.steps) for rule in chain.rules) for chain in table.chains}
     return accepts, held
 
@@ -214,8 +217,7 @@ def _plain(expressions: list[Any]) -> list[Any]:
     return [
         one
         for one in expressions
-        if "counter" not in one
-        and one.get("match", {}).get("left") != {"ct": {"key": "state"}}
+        if "counter" not in one and one.get("match", {}).get("left") != {"ct": {"key": "state"}}
     ]
 
 
@@ -227,7 +229,10 @@ def _meant(zone: Zone) -> list[tuple[str, Any]]:
     """Return the rules of a zone as nft's listing has them."""
     chain = f"{_IN}{zone.name}_allow"
     return [
-        ("rule", {"family": "inet", "table": NAME, "chain": chain, "expr": [*words, {"accept": None}]})
+        (
+            "rule",
+            {"family": "inet", "table": NAME, "chain": chain, "expr": [*words, {"accept": None}]},
+        )
         for words in _words(zone)
     ]
 
@@ -299,9 +304,7 @@ def xml(zone: Zone) -> str:
         if grant.protocol == Protocol.RAW:
             ElementTree.SubElement(parent, "protocol", value=str(grant.first))
         else:
-            ElementTree.SubElement(
-                parent, "port", port=_span(grant), protocol=str(grant.protocol)
-            )
+            ElementTree.SubElement(parent, "port", port=_span(grant), protocol=str(grant.protocol))
         if grant.source:
             ElementTree.SubElement(parent, "accept")
     return ElementTree.tostring(root, encoding="unicode")

@@ -28,8 +28,12 @@ def grants(opened: Iterable[Opening]) -> Iterator[Grant]:
     """Take the openings apart."""
     for one in opened:
         said = ", ".join(one.origins)
-        sources = [""] if one.anyone else dict.fromkeys(
-            source for group in one.groups for source in _prefixes(group.addresses)
+        sources = (
+            [""]
+            if one.anyone
+            else dict.fromkeys(
+                source for group in one.groups for source in _prefixes(group.addresses)
+            )
         )
         for source in sources:
             yield Grant(one.protocol, one.first, one.last, source, said)

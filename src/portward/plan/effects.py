@@ -119,10 +119,11 @@ def left_open(case: Case, later: Snapshot) -> Iterator[tuple[Ports, str, str]]:
         reach = exposer.reach(listener)
         if reach.scope in {Scope.NOBODY, Scope.HOST}:
             continue
-        beyond = excess(replace(one, reach=reach))
+        outside = tuple(text for text in reach.networks if "(" not in text)  # not by inner ones
+        beyond = excess(replace(one, reach=replace(reach, networks=outside)))
         if beyond or reach.scope == Scope.UNKNOWN:
             who = whom([reach], beyond) if beyond else f"nobody knows whom ({reach.reason})"
-            rule = reach.decided_by[0].words if reach.decided_by else ""
+            rule = reach.decided_by[0].rule.words if reach.decided_by else ""
             yield Ports(listener.protocol, listener.port, listener.port), who, rule
 
 

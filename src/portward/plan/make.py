@@ -48,7 +48,9 @@ def make(case: Case, wish: Wish) -> Plan:
     own = nftables.table(case.policy, case.snapshot, case.day)
     tool = wish.through or chosen(case)
     told = Driven(firewall(case, own)) if tool == PORTWARD else through(case, tool)
-    first = (told.part, managers(case, tool), settings(case), services(case), inetd(case))
+    # Nobody is sent away for a tool that is not there.
+    retired = Part() if told.refusals else managers(case, tool)
+    first = (told.part, retired, settings(case), services(case), inetd(case))
     parts = [*first, updates(case)]
     if wish.removals is not None:
         parts.append(removal(case, wish.removals))

@@ -157,12 +157,10 @@ def _zone_notes(left: list[firewalld.Bound]) -> Iterator[str]:
         yield f"The zone {one.name} ({by}) stays as it is: only containers come by it."
 
 
-def _inner_notes(
-    inside: Iterable[object], zones: tuple[Zone, ...]
-) -> Iterator[str]:
-    names = {name for one in driven for name in one.interfaces}
-    in_them = [name for one in inside if (name := getattr(one, "name", "")) in names]
-    if in_them and zones:
+def _inner_notes(inside: Iterable[Interface], left: list[firewalld.Bound]) -> Iterator[str]:
+    own = {name for one in left for name in one.interfaces}
+    in_them = [one.name for one in inside if one.name not in own]
+    if in_them:
         yield (
             f"What comes by {', '.join(in_them)} is asked as if it came from outside, as its zone"
             " is not its own: names and addresses of containers there need an allowance."
@@ -176,7 +174,9 @@ def _without_own(case: Case, found: Firewall, tool: str) -> Iterator[Change]:
     """Take away what an earlier plan has loaded, and written for boots."""
     steps: list[Step] = [LoadTable(rules="")] if has_table(found) else []
     units = () if isinstance(case.snapshot.units, Unknown) else case.snapshot.units
-    if any(one.name == UNIT and (one.state, one.active) != ("disabled", "inactive") for one in units):
+    if any(
+        one.name == UNIT and (one.state, one.active) != ("disabled", "inactive") for one in units
+    ):
         loading = UnitState(unit=UNIT, active=False, enabling=Enabling.DISABLED)
         steps.append(SetUnits(units=(loading,)))
     if steps:
@@ -213,7 +213,11 @@ def _refusals(
     for one in opened:
         known = _PROTOCOLS[tool]
         is_raw = one.protocol == Protocol.RAW
-        if (one.first not in PROTOCOL_NAMES and tool == UFW) if is_raw else one.protocol not in known:
+        if (
+            (one.first not in PROTOCOL_NAMES and tool == UFW)
+            if is_raw
+            else one.protocol not in known
+        ):
             port = Ports(one.protocol, one.first, one.last)
             yield Refusal(what=f"{tool} has no rule for {port}", mend=_LEAVE)
     if any(

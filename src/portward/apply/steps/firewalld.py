@@ -4,6 +4,7 @@ What is at work and what is kept for boots are told the same, so firewalld need 
 again: that would flush the rules that others, such as docker, have in iptables.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,7 +26,7 @@ _KINDS = {
     "rich rules": "rich-rule",
 }
 """What firewall-cmd lists of a zone, and the word that adds and removes it."""
-_ON, _OFF = "yes", "no"
+_ON = "yes"
 _MOST_AT_ONCE = 100
 
 
@@ -66,8 +67,10 @@ def do(step: SetFirewalld, saved: Saved) -> None:
     """Tell it what each zone lets in, for boots and now."""
     if not _is_active():
         raise ApplyError("firewalld is not active any more", mend=f"start {_UNIT}")
-    wanted = [_wanted(one) for one in step.zones]
-    _tell(wanted, saved)
+    wanted = [_wanted(one, _lets(one.name, kept=True)) for one in step.zones]
+    for one in wanted:
+        _set(one, kept=True)
+    _tell_now(wanted, saved)
 
 
 def undo(_step: SetFirewalld, saved: Saved) -> None:
@@ -87,18 +90,13 @@ def holds(step: SetFirewalld) -> str | None:
         return "firewalld is not active"
     for zone in step.zones:
         for kept in (True, False):
-            if _differ(_lets(zone.name, kept=kept), _wanted(zone)):
+            found = _lets(zone.name, kept=kept)
+            if _differ(found, _wanted(zone, found)):
                 return f"the zone {zone.name} lets in something else{' after a boot' * kept}"
     return None
 
 
-def _tell(wanted: list[Lets], saved: Saved) -> None:
-    for one in wanted:
-        _set(one, kept=True)
-    _tell_now(wanted, saved)
-
-
-def _tell_now(wanted: "list[Lets] | tuple[Lets, ...]", saved: Saved) -> None:
+def _tell_now(wanted: Sequence[Lets], saved: Saved) -> None:
     """Change what is at work; the target of a zone alone takes that all is loaded again."""
     if any(_lets(one.zone, kept=False).target != one.target for one in wanted):
         run("firewall-cmd", "--reload")
@@ -133,13 +131,18 @@ def _command(zone: str, *, kept: bool) -> tuple[str, ...]:
     return ("firewall-cmd", *(("--permanent",) if kept else ()), f"--zone={zone}")
 
 
-def _wanted(zone: Zone) -> Lets:
-    held = {"ports": zone.ports, "protocols": zone.protocols, "rich rules": zone.rules}
-    return Lets(zone=zone.name, target="default", forward=False, held=held)
+def _wanted(zone: Zone, found: Lets) -> Lets:
+    """Say what a zone shall let in; one that drops what is left rather than refuse it stays so."""
+    return Lets(
+        zone=zone.name,
+        target="default" if found.target == "ACCEPT" else found.target,
+        forward=False,
+        held={"ports": zone.ports, "protocols": zone.protocols, "rich rules": zone.rules},
+    )
 
 
 def _differ(found: Lets, wanted: Lets) -> bool:
-    return found.target == "ACCEPT" or found.forward or any(
+    return (found.target, found.forward) != (wanted.target, wanted.forward) or any(
         set(found.held.get(kind, ())) != set(wanted.held.get(kind, ())) for kind in _KINDS
     )
 

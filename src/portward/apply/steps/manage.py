@@ -63,4 +63,3 @@ def _is_active(tool: str) -> bool:
     question, answer = _ACTIVE[tool]
     said = attempt(*question)
     return said.returncode == 0 and answer in said.stdout
-
