@@ -48,6 +48,8 @@ class Bound(NamedTuple):
     """Prefixes that packets come from, or the name of a set of them with an "@"."""
     default: bool
     """All packets that no other rule chooses a zone for."""
+    accepts: bool = False
+    """It lets everything in, whatever it holds."""
 
 
 # --- which zones -------------------------------------------------------------------------------
@@ -76,7 +78,13 @@ def bound(firewall: Firewall) -> tuple[Bound, ...] | None:
             found.setdefault(name, []).append(_plainly(match["right"]))
     names = dict.fromkeys((*by, *of, *([default] if default else [])))
     return tuple(
-        Bound(name, tuple(by.get(name, ())), tuple(of.get(name, ())), default=name == default)
+        Bound(
+            name,
+            tuple(by.get(name, ())),
+            tuple(of.get(name, ())),
+            default=name == default,
+            accepts=any(body["chain"] == _IN + name and _accepts_all(body) for body in rules),
+        )
         for name in names
     )
 

@@ -36,6 +36,9 @@ _ONLY_IPV4 = frozenset({"ipv6"})
 _DECIDES = re.compile(r"ufw6?-user-(input|forward)")
 _SKIP = re.compile(r"ufw6?-skip-to-policy-(input|forward)")
 _TRACK = re.compile(r"ufw6?-track-(input|forward)")
+_OWN_RULE = re.compile(r"-A ufw6?-(before|after)-input .*-j ACCEPT")
+_CLIENTS = frozenset({"68", "546"})
+"""Ports of the clients of DHCP and DHCPv6."""
 _OPEN_POLICY = re.compile(r":(INPUT|FORWARD) ACCEPT\b")
 
 
@@ -270,6 +273,30 @@ def defaults(text: str) -> dict[str, str]:
         if equals and name in SETTINGS:
             found[name] = value.strip("\"'").upper()
     return found
+
+
+def besides(firewall: Firewall) -> tuple[str, ...]:
+    """Return what files of ufw let in that its commands do not change: "5353/udp to 224.0.0.251".
+
+    Answers to clients of DHCP are not among them; portward's own table lets them in as well.
+    """
+    found = (
+        line
+        for family in FAMILIES.values()
+        for line in filters(firewall, family).splitlines()
+        if _OWN_RULE.match(line)
+    )
+    return tuple(dict.fromkeys(said for line in found if (said := _besides(line))))
+
+
+def _besides(line: str) -> str:
+    words_of = line.split()
+    said = dict(zip(words_of, words_of[1:], strict=False))
+    port = said.get("--dport") or said.get("--dports", "")
+    if not port or port in _CLIENTS:
+        return ""
+    to = said.get("-d", "").removesuffix("/32").removesuffix("/128")
+    return f"{port}/{said.get('-p', '')}{f' to {to}' if to else ''}"
 
 
 # --- how it will be ----------------------------------------------------------------------------

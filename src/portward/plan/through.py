@@ -119,6 +119,7 @@ def _ufw(case: Case, found: Firewall, opened: tuple[Opening, ...], around: Sides
     )
     notes = (
         *(() if ipv6 else ("ufw does not filter IPv6 here, and lets nothing in by it: IPV6=no.",)),
+        *_besides(ufw.besides(found)),
         "The rules of ufw for what this machine sends stay as they are.",
     )
     refusals = []
@@ -129,6 +130,14 @@ def _ufw(case: Case, found: Firewall, opened: tuple[Opening, ...], around: Sides
         what = f"ufw has no sets of networks, and the policy takes {len(rules)} rules of it"
         refusals.append(Refusal(what=what, mend=f"{_MOST_RULES} at most: {_LEAVE}"))
     return _Told(SetUfw(rules=rules), is_so, notes, tuple(refusals))
+
+
+def _besides(let_in: tuple[str, ...]) -> Iterator[str]:
+    if let_in:
+        yield (
+            f"ufw lets in {', '.join(let_in)} of its own, by before.rules and after.rules in"
+            " /etc/ufw, which no command of it changes."
+        )
 
 
 def _firewalld(case: Case, found: Firewall, opened: tuple[Opening, ...], around: Sides) -> _Told:
@@ -154,7 +163,8 @@ def _firewalld(case: Case, found: Firewall, opened: tuple[Opening, ...], around:
 def _zone_notes(left: list[firewalld.Bound]) -> Iterator[str]:
     for one in left:
         by = ", ".join((*one.interfaces, *one.sources))
-        yield f"The zone {one.name} ({by}) stays as it is: only containers come by it."
+        whom = "they reach every port of this host" if one.accepts else "what it lets in stays"
+        yield f"The zone {one.name} ({by}) is left alone: only containers come by it, and {whom}."
 
 
 def _inner_notes(inside: Iterable[Interface], left: list[firewalld.Bound]) -> Iterator[str]:
