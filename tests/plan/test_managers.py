@@ -63,7 +63,8 @@ def manager(name: str, **facts: bool) -> FirewallManager:
 
 
 def test_ufw_is_told_and_its_files_are_kept() -> None:
-    part = managers(case(firewall=firewall(managers=(manager("ufw"),)), units=(unit(),)))
+    made = case(firewall=firewall(managers=(manager("ufw"),)), units=(unit(),))
+    part = managers(made, "portward")
     (change,) = part.changes
     told, service = change.steps
     assert isinstance(told, Manage)
@@ -74,10 +75,19 @@ def test_ufw_is_told_and_its_files_are_kept() -> None:
 
 def test_a_tool_that_only_adds_rules_of_its_own_is_left_alone() -> None:
     made = case(firewall=firewall(managers=(manager("docker", exclusive=False),)), units=(unit(),))
-    assert managers(made) == ((), ())
+    assert managers(made, "portward") == ((), ())
 
 
 def test_rules_of_a_manager_that_cannot_be_retired_are_named() -> None:
-    part = managers(case(firewall=firewall(managers=(manager("nftables"),)), units=(unit(),)))
+    made = case(firewall=firewall(managers=(manager("nftables"),)), units=(unit(),))
+    part = managers(made, "portward")
     assert not part.changes
     assert "nftables stay" in part.notes[0]
+
+
+def test_the_one_in_charge_is_not_retired() -> None:
+    both = (manager("ufw"), manager("firewalld"))
+    part = managers(case(firewall=firewall(managers=both), units=(unit(),)), "firewalld")
+    assert [change.title for change in part.changes] == [
+        "Retire ufw: firewalld is in charge of what comes in"
+    ]

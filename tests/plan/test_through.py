@@ -33,7 +33,6 @@ from portward.plan.after import after
 from portward.plan.boot import CHOICE, FILE, UNIT, UNIT_FILE
 from portward.plan.effects import unlike
 from portward.policy.resolve import Intent, resolve
-from portward.reach.exposure import Exposer
 from portward.report import Look, render
 from reach.captures import Capture
 

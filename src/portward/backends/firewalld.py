@@ -6,10 +6,10 @@ zone asks are those of firewalld 0.9 to 2: ``filter_IN_<zone>`` leads to ``_pre`
 """
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from typing import Any, NamedTuple
-from xml.etree import ElementTree
 
 from msgspec.structs import replace
 
@@ -187,7 +187,7 @@ def are_loaded(firewall: Firewall, wanted: Iterable[Zone]) -> bool:
 def _shape(items: list[tuple[str, Any]], zone: str) -> object:
     """Return what a zone does with packets, without what differs between two loads of it."""
     rules = [body for kind, body in items if kind == "rule" and _decides(body, zone)]
-    listed = [{"table": {"family": "inet", "name": NAME}}]
+    listed: list[Any] = [{"table": {"family": "inet", "name": NAME}}]
     names = dict.fromkeys(body["chain"] for body in rules)
     listed += [{"chain": {"family": "inet", "table": NAME, "name": one}} for one in names]
     listed += [{"rule": {**body, "expr": _plain(body["expr"])}} for body in rules]
@@ -283,39 +283,39 @@ def file(zone: str) -> str:
 
 def _is_kept(text: str, zone: Zone) -> bool:
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - root's own file, of limited size
-    except ElementTree.ParseError:
+        root = ET.fromstring(text)  # noqa: S314 - root's own file, of limited size
+    except ET.ParseError:
         return False
     stays = {"short", "description", "interface", "source", "masquerade"}
     kept = [one for one in root if one.tag not in stays and not one.tag.startswith("icmp-block")]
     return root.get("target") != "ACCEPT" and sorted(map(_element, kept)) == sorted(_elements(zone))
 
 
-def _element(one: ElementTree.Element) -> str:
+def _element(one: ET.Element) -> str:
     inner = "".join(_element(child) for child in one)
     return f"<{one.tag} {sorted(one.items())}>{inner}"
 
 
 def _elements(zone: Zone) -> Iterator[str]:
-    for child in ElementTree.fromstring(xml(zone)):  # noqa: S314 - written by ourselves
+    for child in ET.fromstring(xml(zone)):  # noqa: S314 - written by ourselves
         yield _element(child)
 
 
 def xml(zone: Zone) -> str:
     """Write a zone as firewalld.zone(5) has it."""
-    root = ElementTree.Element("zone")
+    root = ET.Element("zone")
     for grant in _granted(zone):
         parent = root
         if grant.source:
-            parent = ElementTree.SubElement(root, "rule", family=f"ipv{version(grant.source)}")
-            ElementTree.SubElement(parent, "source", address=grant.source)
+            parent = ET.SubElement(root, "rule", family=f"ipv{version(grant.source)}")
+            ET.SubElement(parent, "source", address=grant.source)
         if grant.protocol == Protocol.RAW:
-            ElementTree.SubElement(parent, "protocol", value=str(grant.first))
+            ET.SubElement(parent, "protocol", value=str(grant.first))
         else:
-            ElementTree.SubElement(parent, "port", port=_span(grant), protocol=str(grant.protocol))
+            ET.SubElement(parent, "port", port=_span(grant), protocol=str(grant.protocol))
         if grant.source:
-            ElementTree.SubElement(parent, "accept")
-    return ElementTree.tostring(root, encoding="unicode")
+            ET.SubElement(parent, "accept")
+    return ET.tostring(root, encoding="unicode")
 
 
 # --- how it will be ----------------------------------------------------------------------------

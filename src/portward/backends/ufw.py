@@ -7,6 +7,7 @@ The forms were read from ufw 0.36.2: what ``ufw show added`` prints, the lines "
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from msgspec.structs import replace
@@ -153,7 +154,7 @@ def saved(rule: UfwRule, family: int) -> str:
 
 def _kept(rule: UfwRule, family: int) -> str:
     """Return a rule as it stands in the file of rules (ufw's own comment to each)."""
-    nowhere = "0.0.0.0/0" if family == 4 else "::/0"  # noqa: PLR2004, S104 - not bound to
+    nowhere = "0.0.0.0/0" if family == 4 else "::/0"  # noqa: PLR2004 - IP's version
     ways = [f"in_{rule.came_by}"] if rule.came_by else ["in"]
     ways += [f"out_{rule.leaves_by}"] if rule.leaves_by else []
     found = [
@@ -164,7 +165,7 @@ def _kept(rule: UfwRule, family: int) -> str:
     return " ".join([*found, *([f"comment={rule.comment.encode().hex()}"] if rule.comment else [])])
 
 
-def _listed(rule: UfwRule, family: int) -> tuple[nft.Json, ...]:
+def _listed(rule: UfwRule, family: int) -> nft.Json:
     """Return what a rule asks and does as nft's listing has it."""
     found = [nft.meta("iifname", nft.quoted(rule.came_by))] if rule.came_by else []
     found += [nft.meta("oifname", nft.quoted(rule.leaves_by))] if rule.leaves_by else []
@@ -291,7 +292,7 @@ def besides(firewall: Firewall) -> tuple[str, ...]:
 
 def _besides(line: str) -> str:
     words_of = line.split()
-    said = dict(zip(words_of, words_of[1:], strict=False))
+    said = dict(pairwise(words_of))
     port = said.get("--dport") or said.get("--dports", "")
     if not port or port in _CLIENTS:
         return ""

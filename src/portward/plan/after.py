@@ -34,7 +34,7 @@ def after(snapshot: Snapshot, changes: Iterable[Change], own: OwnTable) -> Snaps
     return _without_switched_off(snapshot)
 
 
-def _apply(  # noqa: PLR0911 - one a kind of step
+def _apply(  # noqa: C901, PLR0911 - one a kind of step
     snapshot: Snapshot, step: Step, own: OwnTable
 ) -> Snapshot:
     match step:

@@ -1,7 +1,7 @@
 """How the firewall comes back with every boot: a file for nft, and a unit that loads it."""
 
 CHOICE = "/etc/portward/through"
-"""Holds the name of the tool that portward works through; not there where its own table is loaded."""
+"""Holds the name of the tool that portward works through; not there where it loads its table."""
 FILE = "/etc/portward/firewall.nft"
 UNIT = "portward-firewall.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"

@@ -44,7 +44,7 @@ def _each(change: Change, words: Callable[[Step], str], many: str) -> tuple[str,
     return (*found, *([many.format(len(counted))] if counted else []))
 
 
-def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of step
+def commands(step: Step) -> tuple[str, ...]:  # noqa: C901, PLR0911 - one a kind of step
     """Return what does the same, as a person would type it; "write FILE" where that is text."""
     match step:
         case WriteFile(path=path, text=text):
@@ -74,7 +74,7 @@ def commands(step: Step) -> tuple[str, ...]:  # noqa: PLR0911 - one a kind of st
             assert_never(step)
 
 
-def undo(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
+def undo(step: Step) -> str:  # noqa: C901, PLR0911 - one a kind of step
     """Say how a step is taken back."""
     match step:
         case WriteFile(path=path):
@@ -102,7 +102,7 @@ def undo(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
             assert_never(step)
 
 
-def proof(step: Step) -> str:  # noqa: PLR0911 - one a kind of step
+def proof(step: Step) -> str:  # noqa: C901, PLR0911 - one a kind of step
     """Say what must be true once a step is done; apply reads it back."""
     match step:
         case WriteFile(path=path, text=text):

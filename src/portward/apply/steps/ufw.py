@@ -5,6 +5,7 @@ ufw loaded again: it takes its rules away for a moment when that is done.
 """
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from portward.apply import disk
 from portward.apply.tools import attempt, run
 from portward.backends import ufw
 from portward.model.errors import ApplyError
-from portward.model.plan import SetUfw
+from portward.model.plan import SetUfw, UfwRule
 
 _KEEPS = ("/etc/ufw", ufw.DEFAULTS)
 _SAVES = {4: "iptables-save", 6: "ip6tables-save"}
@@ -38,22 +39,16 @@ def do(step: SetUfw, _saved: Saved) -> None:
     if not _is_active():
         raise ApplyError("ufw is not active any more", mend="start it with ufw enable")
     run("ufw", "--force", "enable")  # for boots, too; where it is active nothing is loaded
-    wanted = {ufw.words(one): ufw.typed(one) for one in step.rules}
     there = _rules()
-    for words, typed in wanted.items():
-        if words not in there:
-            run("ufw", *typed)
+    wanted = [ufw.words(one) for one in step.rules]
+    _add(one for one in step.rules if ufw.words(one) not in there)
     for setting, policy in ufw.defaults(_text(ufw.DEFAULTS)).items():
         if policy == "ACCEPT":
             run("ufw", "default", "deny", _DIRECTIONS[setting])
-    for words in there:
-        if words not in wanted:
-            _delete(words)
+    _delete(words for words in there if words not in wanted)
     if _differs(step):
-        for words in wanted:
-            _delete(words)
-        for typed in wanted.values():
-            run("ufw", *typed)
+        _delete(wanted)
+        _add(step.rules)
     if _differs(step):
         run("ufw", "reload")
 
@@ -95,11 +90,17 @@ def _rules() -> list[tuple[str, ...]]:
     return [words for words in listed if words[1:2] != ("out",)]
 
 
-def _delete(words: tuple[str, ...]) -> None:
-    """Delete a rule; where there is none ufw says so, and all is well."""
-    plain = words[: words.index("comment")] if "comment" in words else words
-    route = plain[:1] == ("route",)
-    run("ufw", *(("route", "delete", *plain[1:]) if route else ("delete", *plain)))
+def _add(rules: Iterable[UfwRule]) -> None:
+    for one in rules:
+        run("ufw", *ufw.typed(one))
+
+
+def _delete(listed: Iterable[tuple[str, ...]]) -> None:
+    """Delete rules; where there is none ufw says so, and all is well."""
+    for words in listed:
+        plain = words[: words.index("comment")] if "comment" in words else words
+        route = plain[:1] == ("route",)
+        run("ufw", *(("route", "delete", *plain[1:]) if route else ("delete", *plain)))
 
 
 def _is_active() -> bool:
