@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -12,7 +12,8 @@ import pytest
 from guest.applying import Json, Ssh, State, portward, scan, state
 from guest.conftest import OFFLINE, install_clone
 from guest.machine import Guest, image
-from guest.scenes import Goal, Net, knock, prepare
+from guest.scenes import Goal, Net, knock, prepare, serve
+from guest.test_apply_faults import knocking
 from guest.test_reach_tools import take_snapshot
 from reach.captures import Capture, Knock, disagreements
 
@@ -55,7 +56,8 @@ UFW = Tool(
         ("ufw", "deny", "from", "198.51.100.9"),
         ("ufw", "allow", "8000"),
         ("ufw", "allow", "WWW Full"),
-        ("ufw", "limit", "22/tcp"),
+        ("ufw", "allow", "22/tcp"),
+        ("ufw", "limit", "9100/tcp"),
         ("ufw", "allow", "out", "53/udp"),
         ("ufw", "route", "allow", "in", "on", "eth0"),
         ("ufw", "reject", "from", "10.0.0.0/8", "to", "any", "port", "9100", "proto", "tcp"),
@@ -122,7 +124,9 @@ def differences(before: State, now: State) -> list[str]:
 
 
 def lines(found: State) -> list[str]:
-    return [*found.files, *found.units, *found.rules.splitlines(), *found.packages.splitlines()]
+    """Return all of it, without what comes with a login, and in whatever order rules stand."""
+    units = (unit for unit in found.units if not unit.startswith("user"))
+    return [*found.files, *units, *found.rules.splitlines(), *found.packages.splitlines()]
 
 
 def _server(row: Json, answer: str | None) -> str | None:
@@ -134,6 +138,7 @@ def _server(row: Json, answer: str | None) -> str | None:
 def model_is_kernel(guest: Guest) -> None:
     """Knock from near and far at every port, and hold reach's answers against what answered."""
     net = Net(guest)
+    guest.run("ip", "-6", "route", "replace", "default", "via", f"fd99:{guest.number}::1")
     try:
         ports = (22, 80, 443, 5432, 8000, 9100)
         goals = [Goal(address, port) for address in net.own for port in ports]
@@ -202,19 +207,24 @@ def test_what_is_taken_back_at_once_is_as_it_was_in_every_respect(guest: Guest, 
 
 
 def test_killed_at_every_moment_the_tool_is_as_before(guest: Guest, tool: Tool) -> None:
-    def faulting(*words: str) -> Json:
+    def faulting(*words: str) -> Any:
         command = (PYTHON, "-I", "/root/faulting.py", HOME, PLAN, STATE_DIR, *words)
-        found: Json = json.loads(guest.run(*command, env=OFFLINE).stdout.splitlines()[-1])
-        return found
+        return json.loads(guest.run(*command, env=OFFLINE).stdout.splitlines()[-1])
 
     portward(guest, "plan", *ROLE, "--through", tool.name, "--out", PLAN, expect=1)
-    old = faulting("state")
+    old = facts(faulting("state"))
     moments = faulting("ids")["moments"]
     assert len(moments) > 10
-    for number, moment in enumerate(moments[:-1]):
-        found = json.loads(faulting("at", str(number))["state"])
-        wrong = {line for line in {*found} ^ {*old} if "portward-recover" not in line}
-        assert wrong == set(), moment
+    with knocking(guest) as failed:
+        for number, moment in enumerate(moments[:-1]):
+            found = facts(json.loads(faulting("at", str(number))["state"]))
+            wrong = {line for line in found ^ old if "portward-recover" not in line}
+            assert (wrong, failed) == (set(), []), moment
+
+
+def facts(found: list[str]) -> set[str]:
+    """Take the rules apart: firewalld adds what was removed at the end of a chain."""
+    return {line for fact in found for line in fact.splitlines()}
 
 
 def test_drift_is_seen_and_mended(guest: Guest, tool: Tool) -> None:
@@ -245,6 +255,7 @@ def test_the_two_ways_take_each_others_place(guest: Guest, tool: Tool) -> None:
     assert f"{tool.name} is not active here" in " ".join(said.split())
     # Somebody starts it beside portward's table, and lets it be in charge again.
     guest.run(*(("ufw", "--force", "enable") if tool is UFW else ("systemctl", "start", tool.name)))
+    guest.wait_for("bash", "-c", f"nft list ruleset | grep -q {tool.name}")
     portward(guest, "apply", *ROLE, "--through", tool.name, "--yes")
     assert "portward" not in guest.run("nft", "list", "tables").stdout
     assert not (guest.tree / "etc/portward/firewall.nft").exists()
@@ -253,6 +264,51 @@ def test_the_two_ways_take_each_others_place(guest: Guest, tool: Tool) -> None:
     assert "inet portward" in guest.run("nft", "list", "tables").stdout
     portward(guest, "rollback")
     assert differences(after, state(guest)) == []
+
+
+EVERY_FORM = """\
+roles = ["web-server"]
+[networks]
+office = ["192.0.2.0/24", "198.51.100.1", "2001:db8::/32", "2001:db8:ffff::1"]
+[[allow]]
+port = "9000-9010/udp"
+from = "office"
+reason = "a range, for networks and single hosts"
+[[allow]]
+port = "1000-1003/tcp"
+from = ["2001:db8:1::/48"]
+reason = "IPv6 alone"
+[[allow]]
+port = "50/raw"
+from = "any"
+reason = "ESP"
+[[allow]]
+port = "47/raw"
+from = "any"
+reason = "GRE"
+[[allow]]
+port = "112/raw"
+from = ["10.0.0.0/8"]
+reason = "VRRP"
+[[allow]]
+port = "445/tcp"
+from = "any"
+reason = "files; but never to the internet"
+"""
+
+
+def test_every_form_of_rule_stands_as_it_was_foreseen(guest: Guest, tool: Tool) -> None:
+    guest.run("ip", "addr", "add", "9.9.9.5/24", "dev", "eth0")  # so it faces the internet
+    serve(guest, "445/tcp")
+    (guest.tree / "root/policy.toml").write_text(EVERY_FORM)
+    meant = ("--policy", "/root/policy.toml")
+    portward(guest, "apply", *meant, "--through", tool.name, "--yes")
+    portward(guest, "confirm")
+    said = portward(guest, "plan", *meant, expect=0)
+    assert "NetBIOS and SMB" in said
+    assert set(scan(guest.address, "-p22,80,445,5432,8000,9100")) == OPEN
+    listed = guest.run(*tool.after).stdout
+    assert "9000:9010/udp" in listed or 'port="9000-9010" protocol="udp"' in listed
 
 
 def test_ports_that_docker_publishes_are_said_to_go_past_it(guest: Guest, tool: Tool) -> None:
