@@ -122,6 +122,7 @@ def test_a_unit_is_stopped_with_what_would_start_it_again() -> None:
     (finding,) = findings(
         build.exposure(of("avahi-daemon.service", "avahi-daemon", "5353/udp"), AVAHI),
         units=(build.unit("avahi-daemon.service", triggered_by=("avahi-daemon.socket",)),),
+        packages=(build.package("avahi-daemon"),),
     )
     assert finding.remedy.commands == (
         "systemctl disable --now avahi-daemon.service avahi-daemon.socket",
@@ -158,6 +159,7 @@ def test_fedora_removes_with_dnf() -> None:
     (finding,) = findings(
         build.exposure(of("smb.service", "samba", "445/tcp"), SMB),
         machine=build.machine(os_id="rocky", os_like=("rhel", "centos", "fedora")),
+        packages=(build.package("samba"),),
     )
     assert "dnf remove samba" in finding.remedy.summary
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from portward.advice.groups import Group
-from portward.advice.software import reload_inetd, removal
+from portward.advice.removing import instead
+from portward.advice.software import reload_inetd
 from portward.model.case import Case
 from portward.model.finding import Remedy
 from portward.model.host import InetdLine, Kernel, Listener, Process, Unit
@@ -52,8 +53,7 @@ def stop(
     commands += [f"{manager} mask --now {' '.join(fixed)}"] if fixed else []
     summary = f"Stop {units[0]} and keep it from starting again."
     package = listener.package if listener else _package(units[0], case)
-    if isinstance(package, str) and (command := removal(package, case.snapshot.machine)):
-        summary += f" If nothing needs it, remove the package instead: {command}."
+    summary += instead(package, case)
     local = listener is not None and is_loopback(listener.address)
     if not local and (bind := bind_hint(service, package, case)):
         summary += f" To open less instead: {bind}"
@@ -68,9 +68,7 @@ def leave_inetd(line: InetdLine, case: Case) -> Remedy:
     edit = f"Put a # before line {line.line} of {line.file}, the service {line.service}."
     installed = package_names(case)
     commands = [f"update-inetd --disable {line.service}"] if "update-inetd" in installed else []
-    summary = edit
-    if isinstance(line.package, str) and (command := removal(line.package, case.snapshot.machine)):
-        summary += f" If nothing needs it, remove the package instead: {command}."
+    summary = edit + instead(line.package, case)
     return Remedy(summary=summary, commands=(*commands, reload_inetd(case.snapshot.units)))
 
 

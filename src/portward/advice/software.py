@@ -1,6 +1,6 @@
 """Commands that change software, as each family of distributions writes them."""
 
-import re
+from collections.abc import Iterable
 
 from portward.model.host import Machine, Unit
 from portward.model.unknown import Maybe, Unknown
@@ -11,25 +11,15 @@ _FEDORA = {"fedora", "rhel", "centos"}
 _INETD_UNITS = ("inetutils-inetd.service", "openbsd-inetd.service", "inetd.service")
 
 
-_NEEDED_BY_OTHERS = re.compile(
-    r"(lib)?(python|perl|ruby|php|nodejs|openjdk|java|lua|tcl|guile|mono|dotnet)[-0-9.]"
-    r"|(python3?|perl|ruby|php|nodejs?|lua|tcl|bash|dash|busybox|coreutils|util-linux|systemd|init"
-    r"|dpkg|apt|rpm|dnf|libc6|glibc|openssh-server|login|passwd|mount|procps|iproute2?)$"
-)
-"""Interpreters, and what no machine can be without: other programs end with them."""
+def removal(packages: Iterable[str], machine: Machine) -> str:
+    """Return the command that removes packages; empty on a system that is not known.
 
-
-def removal(package: str, machine: Machine) -> str:
-    """Return the command that removes a package, or several with spaces between.
-
-    Empty on a system that is not known, and for what other programs need to run at all.
+    Whether they may go is another question: advice/removing.py.
     """
     names = {machine.os_id, *machine.os_like}
-    if any(map(_NEEDED_BY_OTHERS.match, package.split())):
-        return ""
     if names & _DEBIAN:
-        return f"apt purge {package}"
-    return f"dnf remove {package}" if names & _FEDORA else ""
+        return f"apt purge {' '.join(packages)}"
+    return f"dnf remove {' '.join(packages)}" if names & _FEDORA else ""
 
 
 def security_upgrade(machine: Machine) -> tuple[str, ...]:

@@ -20,10 +20,10 @@ False positives
 from collections.abc import Iterator
 
 from portward.advice.needs import needed, services_by_package, template
-from portward.advice.software import removal
+from portward.advice.removing import remove
 from portward.advice.undecided import unless_known
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity, Undecided
+from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided
 from portward.model.host import Package
 from portward.model.service import Audience, Service
 from portward.model.unknown import Unknown
@@ -77,8 +77,7 @@ def _busy(case: Case) -> set[str]:
 
 
 def _finding(service: Service, packages: list[Package], case: Case) -> Finding:
-    names = [package.name for package in packages]
-    command = removal(" ".join(names), case.snapshot.machine)
+    names = tuple(package.name for package in packages)
     return Finding(
         check=ID,
         subject=f"{service.name} ({', '.join(names)})",
@@ -87,9 +86,5 @@ def _finding(service: Service, packages: list[Package], case: Case) -> Finding:
         title=f"{service.title} ({', '.join(names)}) is installed, and no role needs it",
         why=service.risk,
         evidence=tuple(Evidence(f"{one.name} {one.version} is installed") for one in packages),
-        remedy=Remedy(
-            summary=f"Remove {', '.join(names)}.",
-            commands=(command,) if command else (),
-            caution="Look at what else would be removed with it before you agree.",
-        ),
+        remedy=remove(names, case),
     )

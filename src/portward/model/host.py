@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from portward.model.net import Family, Protocol
-from portward.model.unknown import Maybe
+from portward.model.unknown import NOT_LOOKED_UP, Maybe
 
 SCHEMA_VERSION = 1
 HOST = "host"
@@ -263,6 +263,14 @@ class Package(Fact, frozen=True, kw_only=True):
     architecture: str
     source: str | None = None
     """Source package where its name differs."""
+    protected: bool = False
+    """The package manager does not remove it for a simple request (deb-control(5): Essential,
+    Protected; dnf: protected.d)."""
+    priority: str | None = None
+    """Debian's own word: "required", "important", "standard", "optional"."""
+    required_by: Maybe[tuple[str, ...]] = NOT_LOOKED_UP
+    """Names of the installed packages that it cannot leave without: nothing else that is
+    installed takes its place for them."""
 
 
 class PendingUpdate(Fact, frozen=True, kw_only=True):

@@ -23,3 +23,4 @@ NEEDS_ROOT = Unknown("needs root")
 NOT_RUNNING = Unknown("the image is not running")
 """What only a running machine has; of an image nobody misses it."""
 NOT_SURVEYED = Unknown("not surveyed by this command")
+NOT_LOOKED_UP = Unknown("not looked up")
