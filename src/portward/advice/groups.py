@@ -62,8 +62,8 @@ class Group:
 
     @cached_property
     def owner(self) -> str:
-        """Whose it is, in words that stay the same from run to run."""
-        return owner(self.first)
+        """Whose it is, in words that stay the same from run to run; a unit may have several."""
+        return ", ".join(dict.fromkeys(owner(one.listener) for one in self.exposures))
 
     @cached_property
     def subject(self) -> str:
@@ -107,6 +107,16 @@ def grouped(exposures: Iterable[Exposure]) -> list[Group]:
     groups: dict[object, list[Exposure]] = {}
     for exposure in exposures:
         groups.setdefault(_key(exposure.listener), []).append(exposure)
+    return [Group(members) for members in groups.values()]
+
+
+def grouped_by_program(exposures: Iterable[Exposure]) -> list[Group]:
+    """Join exposures by owner, and each program of one owner apart, to speak of the program."""
+    groups: dict[object, list[Exposure]] = {}
+    for exposure in exposures:
+        held = exposure.listener.process
+        program = _program(held) if isinstance(held, Process | Kernel) else None
+        groups.setdefault((_key(exposure.listener), program), []).append(exposure)
     return [Group(members) for members in groups.values()]
 
 

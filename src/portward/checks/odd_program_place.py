@@ -8,7 +8,7 @@ Why it matters
 How it is found
     The path of the program behind each open port is looked up in the package database. Places
     that every user may write to (/tmp, /var/tmp, /dev/shm), home directories and names that start
-    with a dot are judged worse. Snap, Flatpak and Nix count as packages.
+    with a dot are judged worse, what few can reach less. Snap, Flatpak and Nix count as packages.
 
 Remedy
     Find out who put it there. If it belongs there, name it in the policy with its path; better,
@@ -20,7 +20,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.groups import Group, grouped
+from portward.advice.groups import Group, grouped_by_program
 from portward.advice.places import is_hidden, is_managed, is_writable_by_others
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
@@ -32,7 +32,7 @@ ID = "odd-program-place"
 
 def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for each owner whose program no package brought or that lies oddly."""
-    for group in grouped(one for one in case.exposures if _is_mine(one)):
+    for group in grouped_by_program(one for one in case.exposures if _is_mine(one)):
         exe = _exe(group.first)
         severity, confidence, what = _judge(group, exe)
         yield Finding(
@@ -69,12 +69,21 @@ def _is_mine(exposure: Exposure) -> bool:
 
 
 def _judge(group: Group, exe: str) -> tuple[Severity, Confidence, str]:
+    """Judge by the place, and one or two steps less where fewer than everyone can reach it."""
     if is_writable_by_others(exe):
-        return Severity.HIGH, Confidence.LIKELY, "where every user may write"
-    if is_hidden(exe):
-        return Severity.HIGH, Confidence.POSSIBLE, "in a hidden place"
-    if group.scope == Scope.HOST:
-        return Severity.INFO, Confidence.CERTAIN, "which no package brought"
-    if exe.startswith(("/home/", "/root/")):
-        return Severity.MEDIUM, Confidence.CERTAIN, "in a home directory"
-    return Severity.LOW, Confidence.CERTAIN, "which no package brought"
+        worst, confidence, what = Severity.HIGH, Confidence.LIKELY, "where every user may write"
+    elif is_hidden(exe):
+        worst, confidence, what = Severity.HIGH, Confidence.POSSIBLE, "in a hidden place"
+    elif exe.startswith(("/home/", "/root/")):
+        worst, confidence, what = Severity.MEDIUM, Confidence.CERTAIN, "in a home directory"
+    else:
+        worst, confidence, what = Severity.LOW, Confidence.CERTAIN, "which no package brought"
+    if group.scope == Scope.NETWORKS:
+        return _less(worst, 1, Severity.LOW), confidence, what
+    if group.scope in {Scope.HOST, Scope.NOBODY}:
+        return _less(worst, 2, Severity.INFO), confidence, what
+    return worst, confidence, what
+
+
+def _less(severity: Severity, steps: int, least: Severity) -> Severity:
+    return list(Severity)[min(severity.rank + steps, least.rank)]

@@ -19,7 +19,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.groups import Group, grouped
+from portward.advice.groups import Group, grouped_by_program
 from portward.advice.places import is_writable_by_others
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
@@ -32,7 +32,7 @@ _GONE = (ExeState.MEMORY, ExeState.DELETED, ExeState.REPLACED)
 
 def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for each owner of open ports that runs what is no longer on disk."""
-    for group in grouped(one for one in case.exposures if _state(one.listener) in _GONE):
+    for group in grouped_by_program(one for one in case.exposures if _state(one.listener) in _GONE):
         yield _finding(group)
 
 
