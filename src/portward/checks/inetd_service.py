@@ -6,7 +6,9 @@ Why it matters
 
 How it is found
     Every enabled line of inetd.conf and of xinetd's files, whether or not the super-server runs
-    now. Lines whose port is open are the business of the check on open ports.
+    now. What it serves is told by the package and name of the program it starts, then by its own
+    first word; a port number alone is only a hint. Lines whose port is open are the business of
+    the check on open ports.
 
 Remedy
     Put a # before the line and let the super-server read its file again.
@@ -19,10 +21,12 @@ from collections.abc import Iterator
 
 from portward.advice.closing import leave_inetd
 from portward.advice.undecided import unless_known
+from portward.knowledge.recognise import recognise_inetd
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided
 from portward.model.host import InetdLine
-from portward.model.service import Encryption, Service
+from portward.model.net import Ports
+from portward.model.service import Encryption
 from portward.model.unknown import Unknown
 
 ID = "inetd-service"
@@ -49,40 +53,44 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
 
 
 def _finding(line: InetdLine, subject: str, case: Case) -> Finding:
-    service = _service(line, case)
+    service = recognise_inetd(line, case.catalogue)
     port = (
         f"{line.port}/{line.protocol}" if line.port is not None else "a port not in /etc/services"
     )
+    served = f"{line.service} ({port})"
+    if service is not None and service.name != line.service:
+        served += f", which is {service.title}"
     readable = service is not None and service.encryption == Encryption.NONE
     return Finding(
         check=ID,
         subject=subject,
         severity=Severity.MEDIUM if readable else Severity.LOW,
         confidence=Confidence.CERTAIN,
-        title=f"inetd is told to serve {line.service} ({port}), and no role needs it",
-        why=service.risk if service else "It opens the port as soon as the super-server runs.",
+        title=f"inetd is told to serve {served}, and no role needs it",
+        why=service.risk if service else _unknown(line, case),
         evidence=(Evidence(f"starts {line.program} as {line.user}", f"{line.file}:{line.line}"),),
         remedy=leave_inetd(line, case),
     )
 
 
-def _service(line: InetdLine, case: Case) -> Service | None:
-    named = case.catalogue.services.get(line.service)
-    return named or next(
-        (
-            one
-            for one in case.catalogue.services.values()
-            if line.port is not None
-            and any((line.protocol, line.port) in ports for ports in one.ports)
-        ),
-        None,
-    )
+def _unknown(line: InetdLine, case: Case) -> str:
+    """Say what an unknown program would do, with the usual service of its port as a hint."""
+    usual = [one.title for one in case.catalogue.services.values() if _has_port(line, one.ports)]
+    hint = f" That port is usually {' or '.join(usual)}." if usual else ""
+    return f"The catalogue does not know it; it opens the port once the super-server runs.{hint}"
 
 
 def _allowed(line: InetdLine, case: Case) -> bool:
-    return line.port is not None and any(
-        (line.protocol, line.port) in ports
+    """Say whether the policy opens the port today for the program or service of the line."""
+    service = recognise_inetd(line, case.catalogue)
+    return any(
+        _has_port(line, one.ports)
+        and one.program in {None, line.program}
+        and (service is None or one.service in {None, service.name})
         for one in case.policy.allowances
         if one.until is None or case.day <= one.until
-        for ports in one.ports
     )
+
+
+def _has_port(line: InetdLine, ranges: tuple[Ports, ...]) -> bool:
+    return line.port is not None and any((line.protocol, line.port) in ports for ports in ranges)

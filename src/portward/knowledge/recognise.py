@@ -66,9 +66,7 @@ _last: list[_Tables] = []
 
 def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
     """Return the service that a listener is; None where nothing in the catalogue fits."""
-    if not _last or _last[0].catalogue is not catalogue:
-        _last[:] = [_Tables(catalogue)]
-    tables = _last[0]
+    tables = _tables(catalogue)
     key = (listener.protocol, listener.port)
     signs, elsewhere = _signs(listener, tables)
     for basis, services in signs:
@@ -85,9 +83,23 @@ def recognise(listener: Listener, catalogue: Catalogue) -> Recognition | None:
     return Recognition(service=guess, basis=Basis.PORT, usual_port=True)
 
 
+def recognise_inetd(line: InetdLine, catalogue: Catalogue) -> Service | None:
+    """Return the service that a line of inetd would start; its port does not count."""
+    services = _of_inetd(line, _tables(catalogue))
+    if not services or line.port is None:
+        return services[0] if services else None
+    return _nearest(services, (line.protocol, line.port))
+
+
 def is_interpreter(exe: str) -> bool:
     """Say whether a program runs other programs' code, so that its name tells nothing."""
     return _INTERPRETER.fullmatch(exe.rpartition("/")[2]) is not None
+
+
+def _tables(catalogue: Catalogue) -> _Tables:
+    if not _last or _last[0].catalogue is not catalogue:
+        _last[:] = [_Tables(catalogue)]
+    return _last[0]
 
 
 def _signs(listener: Listener, tables: _Tables) -> Signs:
