@@ -9,7 +9,7 @@ How it is found
     and whether the timer that runs them starts.
 
 Remedy
-    Install and switch on the tool of the distribution.
+    Whatever of it is missing: the tool, a setting, or the timer that starts it.
 
 False positives
     A fleet that is updated from outside (a configuration manager, new images): suppress the
@@ -19,31 +19,12 @@ False positives
 from collections.abc import Iterator
 
 from portward.advice.undecided import unless_known
+from portward.advice.updating import switch_on
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity, Undecided
+from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided
 from portward.model.unknown import Unknown
 
 ID = "automatic-updates"
-
-_PERIODIC = (
-    """'APT::Periodic::Update-Package-Lists "1";' 'APT::Periodic::Unattended-Upgrade "1";'"""
-)
-
-_REMEDIES = {
-    "apt": Remedy(
-        summary="Install unattended-upgrades and switch it on.",
-        commands=(
-            "apt install unattended-upgrades",
-            f"printf '%s\\n' {_PERIODIC} > /etc/apt/apt.conf.d/20auto-upgrades",
-            "systemctl enable --now apt-daily.timer apt-daily-upgrade.timer",
-        ),
-    ),
-    "dnf": Remedy(
-        summary='Install dnf-automatic, write "apply_updates = yes" in /etc/dnf/automatic.conf, and'
-        " start its timer.",
-        commands=("dnf install dnf-automatic", "systemctl enable --now dnf-automatic.timer"),
-    ),
-}
 
 
 def check(case: Case) -> Iterator[Finding | Undecided]:
@@ -61,8 +42,7 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
             confidence=Confidence.CERTAIN,
             title="Security updates are not installed automatically",
             why="A fault that everyone knows stays open until someone thinks of it.",
-            evidence=(Evidence(updates.automatic_reason),),
-            remedy=_REMEDIES.get(
-                updates.manager, Remedy(summary="Switch on automatic security updates.")
-            ),
+            evidence=tuple(Evidence(one.text, one.file or "") for one in updates.obstacles)
+            or (Evidence(updates.automatic_reason),),
+            remedy=switch_on(updates),
         )

@@ -291,6 +291,34 @@ class StaleProcess(Fact, frozen=True, kw_only=True):
     libraries: tuple[str, ...]
 
 
+class ObstacleKind(StrEnum):
+    """What keeps updates from being installed by themselves."""
+
+    TOOL = "tool"
+    """A package is not installed; name: the package."""
+    SETTING = "setting"
+    """A setting is off or not set; name: the setting, file: what sets it."""
+    ORIGIN = "origin"
+    """unattended-upgrades is allowed no archive to take updates from."""
+    MASKED = "masked"
+    """A unit may not start; name: the unit."""
+    DISABLED = "disabled"
+    """A unit does not start; name: the unit."""
+    STARTER = "starter"
+    """The file that cron would start is not there; file: its path."""
+
+
+class Obstacle(Fact, frozen=True, kw_only=True):
+    """One thing that keeps updates from being installed by themselves."""
+
+    kind: ObstacleKind
+    name: str
+    text: str
+    """In words: "APT::Periodic::Enable is 0"."""
+    file: str | None = None
+    """Where it is set now; None where nothing sets it."""
+
+
 class Updates(Fact, frozen=True, kw_only=True, tag="updates", tag_field="kind"):
     """How the machine keeps its software updated."""
 
@@ -300,6 +328,8 @@ class Updates(Fact, frozen=True, kw_only=True, tag="updates", tag_field="kind"):
     """Updates are installed without anyone asking."""
     automatic_reason: str
     """Which file, unit or package says so."""
+    obstacles: tuple[Obstacle, ...] = ()
+    """Everything that is missing where automatic is false."""
     lists_updated: Maybe[datetime | None]
     pending: Maybe[tuple[PendingUpdate, ...]]
     stale: Maybe[tuple[StaleProcess, ...]]
