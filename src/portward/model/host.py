@@ -162,6 +162,8 @@ class Unit(Fact, frozen=True, kw_only=True):
     active: Maybe[str]
     """ActiveState in systemd's words: "active", "inactive", "failed"."""
     file: str | None
+    source: str | None = None
+    """The file that a generator made it from (SourcePath of a generated unit)."""
     listens: tuple[str, ...] = ()
     """Listen*= addresses of a socket unit, as written."""
     triggers: tuple[str, ...] = ()
