@@ -9,7 +9,7 @@ import build
 from portward.checks import checks
 from portward.model.finding import Finding, Severity
 from portward.model.host import Antivirus, PendingUpdate, StaleProcess
-from portward.model.status import Exposure
+from portward.model.status import Exposure, Scope
 
 OPEN = build.exposure(build.listener("80/tcp", unit="nginx.service", package="nginx"))
 NGINX = PendingUpdate(package="nginx", installed="1", candidate="2", security=True)
@@ -46,6 +46,29 @@ def test_ordinary_updates_are_no_finding() -> None:
     pending = PendingUpdate(package="nginx", installed="1", candidate="2", security=False)
     case = build.case(OPEN, updates=build.updates(pending=(pending,)))
     assert list(checks()["security-updates"].run(case)) == []
+
+
+def test_what_exposes_most_comes_first() -> None:
+    names = ["aa", "local", "running", "zlib1g"]
+    pending = [
+        PendingUpdate(package=name, installed="1", candidate="2", security=True) for name in names
+    ]
+    packages = (build.package("nginx"), build.package("zlib1g", required_by=("nginx", "x")))
+    local = build.exposure(build.listener("9/tcp", package="local"), scope=Scope.HOST)
+    case = build.case(
+        *(OPEN, local),
+        updates=build.updates(pending=tuple(pending)),
+        packages=packages,
+        units=(build.unit("r.service", package="running"),),
+    )
+    (finding,) = checks()["security-updates"].run(case)
+    assert isinstance(finding, Finding)
+    assert [one.text for one in finding.evidence] == [
+        "zlib1g 1 -> 2, needed by nginx, open on 80/tcp",
+        "local 1 -> 2",
+        "running 1 -> 2",
+        "aa 1 -> 2",
+    ]
 
 
 @pytest.mark.parametrize(("age", "found"), [(1, 0), (8, 1)])

@@ -74,6 +74,10 @@ def remarks(audit: Audit) -> list[str]:
     return sentences
 
 
+_SHOWN = 8
+"""So many facts of a finding are shown; the first of them say most."""
+
+
 def _finding(finding: Finding) -> tuple[Block, ...]:
     tone = _TONES[finding.severity]
     title: Spans = (
@@ -84,11 +88,16 @@ def _finding(finding: Finding) -> tuple[Block, ...]:
     pairs: list[tuple[str, Spans]] = []
     if finding.listener:
         pairs.append(("where", ((printable(where(finding.listener)), Tone.PLAIN),)))
-    for index, evidence in enumerate(finding.evidence):
+    hidden = len(finding.evidence) - _SHOWN
+    shown = finding.evidence[:_SHOWN] if hidden > 1 else finding.evidence
+    for index, evidence in enumerate(shown):
         source: Spans = (
             ((f"  [{printable(evidence.where)}]", Tone.QUIET),) if evidence.where else ()
         )
         pairs.append(("" if index else "seen", ((printable(evidence.text), Tone.PLAIN), *source)))
+    if hidden > 1:
+        how: Span = (f"  [portward explain {finding.id}]", Tone.QUIET)
+        pairs.append(("", ((f"and {hidden} more", Tone.PLAIN), how)))
     pairs.append(("why", ((printable(finding.why), Tone.PLAIN),)))
     pairs.append(("do", ((printable(finding.remedy.summary), Tone.PLAIN),)))
     blocks: list[Block] = [Heading(tone, title)]
