@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import build
 from portward.checks.unneeded_installed import check
+from portward.knowledge import catalogue
 from portward.model.finding import Finding, Undecided
 from portward.model.service import Distribution
 
@@ -39,3 +41,11 @@ def test_not_while_it_listens_starts_or_is_needed() -> None:
     assert run("tftpd-hpa", listens=True) == []
     assert run("tftpd-hpa", units=STARTS) == []
     assert run("tftpd-hpa", policy=needed) == []
+
+
+def test_a_package_that_is_also_a_client_is_left_alone() -> None:
+    known = catalogue.load(Path("/nonexistent"))
+    for package, unit in (("nfs-common", "rpc-statd.service"), ("rsync", "rsync.service")):
+        units = (build.unit(unit, state="disabled", package=package),)
+        case = build.case(units=units, packages=(build.package(package),), catalogue=known)
+        assert list(check(case)) == []

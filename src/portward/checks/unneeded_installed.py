@@ -7,8 +7,9 @@ Why it matters
 How it is found
     Installed packages of services in the catalogue that no role or exception of the policy names,
     that hold no port and have no unit that starts at boot. A package counts as a server if it
-    brings a unit of the service, or if nobody should run the service at all; git or rsh clients
-    are left alone, and so are packages that also bring a needed service.
+    brings a unit of the service, or if nobody should run the service at all. Packages that are
+    installed for their client as well (nfs-common, rsync, git) are left alone, and so are those
+    that also bring a needed service.
 
 Remedy
     Remove the package.
@@ -59,6 +60,8 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
 def _is_server(package: str, service: Service, case: Case) -> bool:
     """Say whether the package is there to serve, and is no client that could serve as well."""
     units = () if isinstance(case.snapshot.units, Unknown) else case.snapshot.units
+    if package in {*service.debian.clients, *service.fedora.clients}:
+        return False
     named = {*service.debian.units, *service.fedora.units}
     brings = any(unit.package == package and template(unit.name) in named for unit in units)
     return brings or service.audience == Audience.NOBODY or service.essential

@@ -32,6 +32,9 @@ class Distribution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Names of a service in one family of distributions."""
 
     packages: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    """Those of the packages that are also installed for a client or a tool that they bring: to
+    have one is no sign of serving."""
     units: tuple[str, ...] = ()
 
 
