@@ -392,6 +392,8 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     inetd: Maybe[tuple[InetdLine, ...]]
     """Every enabled line of inetd and xinetd, whether or not its port is open now."""
     units: Maybe[tuple[Unit, ...]]
+    running: Maybe[tuple[str, ...]] = NOT_LOOKED_UP
+    """Names of the system's services that run now; units says more, but takes longer to read."""
     interfaces: Maybe[tuple[Interface, ...]]
     routes: Maybe[tuple[Route, ...]]
     firewall: Maybe[Firewall]

@@ -103,7 +103,10 @@ class Role(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     captures: bool = False
     """Raw and packet sockets are its business (monitoring, routing daemons)."""
     units: tuple[str, ...] = ()
-    """systemd units that show the role where they run, for roles that open no port of their own."""
+    """systemd services that show the role where they run, for roles that open no port of their
+    own."""
+    containers: bool = False
+    """Containers that run show the role."""
 
 
 class BackdoorPort(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
