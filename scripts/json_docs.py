@@ -14,7 +14,8 @@ from portward.report.json import DOCUMENTS, schema
 INTRODUCTION = """\
 # The JSON of portward
 
-`portward status --format json` and `portward audit --format json` write one document each.
+`portward status`, `portward audit` and `portward explain` write one document each with
+`--format json`.
 `schema` names its version: a new field may appear at any time, so ignore what you do not know;
 a field that is removed, renamed or means something else gets a new number.
 
@@ -22,7 +23,8 @@ a field that is removed, renamed or means something else gets a new number.
   which means that portward looked and there is none.
 - Times are in RFC 3339. Text is UTF-8; control and direction characters are written as `\\u001b`,
   so a document is safe to show in a terminal.
-- JSON Schemas: [status](schema/status.json), [audit](schema/audit.json).
+- JSON Schemas: [status](schema/status.json), [audit](schema/audit.json),
+  [explain](schema/explain.json).
 """
 
 

@@ -22,7 +22,7 @@ def test_each_document_has_its_formats() -> None:
         "sarif",
         "terminal",
     ]
-    assert report.formats("explain") == ["plain", "terminal"]
+    assert report.formats("explain") == ["json", "plain", "terminal"]
 
 
 def test_every_format_writes_every_document_it_offers() -> None:

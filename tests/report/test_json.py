@@ -36,6 +36,14 @@ def test_audit(golden: Callable[[str, str], None]) -> None:
     golden("audit.json", format_json.audit(sample.audit(), Look()))
 
 
+def test_explain(golden: Callable[[str, str], None]) -> None:
+    text = format_json.explain(sample.explanation(), Look())
+    golden("explain.json", text)
+    schema = format_json.schema("explain")
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(text))
+
+
 @pytest.mark.parametrize(
     "case", [sample.case(), sample.quiet_case(), sample.blind_case(), sample.empty_case()]
 )
@@ -52,7 +60,7 @@ def test_audit_follows_its_schema(value: Audit) -> None:
     Draft202012Validator(schema).validate(audit(value))
 
 
-@pytest.mark.parametrize("document", ["status", "audit"])
+@pytest.mark.parametrize("document", format_json.DOCUMENTS)
 def test_the_schema_asks_for_every_field(document: str) -> None:
     for name, kind in format_json.schema(document)["$defs"].items():
         if kind.get("type") == "object":
@@ -76,7 +84,7 @@ def test_the_published_schema_and_page_are_those_of_the_types(tmp_path: Path) ->
         env={"PYTHONPATH": str(ROOT / "src")},
         check=True,
     )
-    for name in ("json.md", "schema/status.json", "schema/audit.json"):
+    for name in ("json.md", *(f"schema/{one}.json" for one in format_json.DOCUMENTS)):
         assert (tmp_path / name).read_text() == (ROOT / "docs" / name).read_text(), (
             "run: python scripts/json_docs.py"
         )

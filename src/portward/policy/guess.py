@@ -94,8 +94,9 @@ def _by_work(snapshot: Snapshot, catalogue: Catalogue) -> Iterator[GuessedRole]:
     containers = () if isinstance(snapshot.containers, Unknown) else snapshot.containers
     for role in catalogue.roles.values():
         reasons = [f"{unit} is running." for unit in role.units if unit in active]
-        if role.containers:
-            reasons += [f"Container {one.name} is running ({one.engine})." for one in containers]
+        if role.containers and containers and not reasons:  # one sign is enough
+            first = containers[0]
+            reasons = [f"Container {first.name} is running ({first.engine})."]
         if reasons:
             yield GuessedRole(role=role.name, reasons=tuple(reasons))
 

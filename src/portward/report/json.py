@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from portward.model.case import Case
+from portward.model.explanation import Explanation
 from portward.model.finding import Audit
 from portward.report import Look
 from portward.report.views import UnknownFact
 from portward.report.views import audit as audit_view
+from portward.report.views import explain as explain_view
 from portward.report.views import listener as listener_view
 from portward.report.views import status as status_view
 
 if TYPE_CHECKING:
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
 
-DOCUMENTS = {"status": status_view.StatusView, "audit": audit_view.AuditView}
+DOCUMENTS = {
+    "status": status_view.StatusView,
+    "audit": audit_view.AuditView,
+    "explain": explain_view.ExplanationView,
+}
 _BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 
@@ -29,6 +35,11 @@ def status(case: Case, _look: Look) -> str:
 def audit(audit: Audit, _look: Look) -> str:
     """Write what is wrong."""
     return _write(audit_view.view(audit))
+
+
+def explain(explanation: Explanation, _look: Look) -> str:
+    """Write what is known of a topic."""
+    return _write(explain_view.view(explanation))
 
 
 def reach(answer: "PortReach", _look: Look) -> str:
@@ -61,10 +72,11 @@ def _answer(name: str, answer: msgspec.Struct) -> str:
 
 
 def schema(document: str) -> dict[str, Any]:
-    """Return the JSON Schema of a document: "status" or "audit"."""
+    """Return the JSON Schema of one of the DOCUMENTS."""
     root = DOCUMENTS[document]
     # The holders of a socket are named: the type of that field does not tell msgspec of them.
-    types = (root, listener_view.ProcessView, listener_view.KernelView, UnknownFact)
+    holders = (listener_view.ProcessView, listener_view.KernelView, UnknownFact)
+    types = (root,) if document == "explain" else (root, *holders)
     _, parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
