@@ -111,27 +111,20 @@ class Rpm:
 
     @cached_property
     def _connection(self) -> "Connection":
-        import sqlite3  # noqa: PLC0415 - slow to import, and only where RPM is
+        from portward.survey import sqlite  # noqa: PLC0415 - slow to import, and only where RPM is
 
         file = resolve(self._root, self._path or "").absolute()  # a URI has no relative path
-        with file.open("rb"):
-            pass  # an OSError here says more than sqlite's would
-        # "immutable" keeps sqlite from writing beside the database. It hides what still stands
-        # in the log only, so it must be given up while there is a log.
-        log = Path(f"{file}-wal")
-        busy = log.exists() and log.stat().st_size > 0
         try:
-            mode = "mode=ro" if busy else "mode=ro&immutable=1"
-            return sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True)
-        except sqlite3.Error as error:
+            return sqlite.connect(file)
+        except sqlite.Error as error:
             raise RpmError(f"the RPM database cannot be opened: {error}") from error
 
     def _rows(self, query: str, *values: str) -> Iterator[Any]:
-        import sqlite3  # noqa: PLC0415
+        from portward.survey import sqlite  # noqa: PLC0415
 
         try:
             yield from self._connection.execute(query, values)
-        except sqlite3.Error as error:
+        except sqlite.Error as error:
             raise RpmError(f"the RPM database cannot be read: {error}") from error
 
     def _ask(self, form: str) -> str:
