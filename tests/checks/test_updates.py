@@ -7,9 +7,10 @@ import pytest
 
 import build
 from portward.checks import checks
-from portward.model.finding import Finding, Severity
+from portward.model.finding import Finding, Severity, Undecided
 from portward.model.host import Antivirus, PendingUpdate, StaleProcess
 from portward.model.status import Exposure, Scope
+from portward.model.unknown import NEEDS_ROOT, NOT_TOLD
 
 OPEN = build.exposure(build.listener("80/tcp", unit="nginx.service", package="nginx"))
 NGINX = PendingUpdate(package="nginx", installed="1", candidate="2", security=True)
@@ -78,3 +79,17 @@ def test_old_signatures(age: int, found: int) -> None:
     )
     case = build.case(antivirus=(scanner,))
     assert len(list(checks()["antivirus-signatures"].run(case))) == found
+
+
+@pytest.mark.parametrize(
+    "antivirus",
+    [NEEDS_ROOT, (Antivirus(name="clamav", running=True, signatures_updated=NEEDS_ROOT),)],
+)
+def test_signatures_of_unknown_age_are_undecided(antivirus: Any) -> None:
+    (result,) = checks()["antivirus-signatures"].run(build.case(antivirus=antivirus))
+    assert isinstance(result, Undecided)
+
+
+def test_a_scanner_that_does_not_tell_is_not_judged() -> None:
+    scanner = Antivirus(name="x", running=True, signatures_updated=NOT_TOLD)
+    assert list(checks()["antivirus-signatures"].run(build.case(antivirus=(scanner,)))) == []

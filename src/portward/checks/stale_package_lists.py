@@ -15,15 +15,14 @@ False positives
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
+from portward.advice.age import evidence, too_old
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
+from portward.model.finding import Confidence, Finding, Remedy, Severity
 from portward.model.unknown import Unknown
 
 ID = "stale-package-lists"
 
-_OLDEST = timedelta(days=7)
 _COMMANDS = {"apt": ("apt update",), "dnf": ("dnf makecache --refresh",)}
 
 
@@ -35,16 +34,14 @@ def check(case: Case) -> Iterator[Finding]:
     fetched = updates.lists_updated
     if isinstance(fetched, Unknown):
         return  # what is pending is then unknown too, and the check on updates says so
-    if fetched is not None and case.snapshot.taken - fetched <= _OLDEST:
-        return
-    days = f"{(case.snapshot.taken - fetched).days} days old" if fetched else "missing"
-    yield Finding(
-        check=ID,
-        subject=updates.manager,
-        severity=Severity.LOW,
-        confidence=Confidence.CERTAIN,
-        title=f"The package lists are {days}",
-        why="Security updates that came since then are not known to this machine.",
-        evidence=(Evidence(f"last fetched {fetched:%Y-%m-%d}" if fetched else "never fetched"),),
-        remedy=Remedy(summary="Fetch the lists.", commands=_COMMANDS.get(updates.manager, ())),
-    )
+    if age := too_old(fetched, case.snapshot.taken):
+        yield Finding(
+            check=ID,
+            subject=updates.manager,
+            severity=Severity.LOW,
+            confidence=Confidence.CERTAIN,
+            title=f"The package lists are {age}",
+            why="Security updates that came since then are not known to this machine.",
+            evidence=(evidence(fetched),),
+            remedy=Remedy(summary="Fetch the lists.", commands=_COMMANDS.get(updates.manager, ())),
+        )
