@@ -35,8 +35,10 @@ def audit(audit: Audit, _look: Look) -> str:
 
 
 def explain(explanation: "Explanation", _look: Look) -> str:
-    """Write what is known."""
-    return _answer("portward-explanation/1", explanation)
+    """Write what is known of a topic."""
+    from portward.report.views import explain as explain_view  # noqa: PLC0415 - status does not need it
+
+    return _write(explain_view.view(explanation))
 
 
 def reach(answer: "PortReach", _look: Look) -> str:
@@ -90,10 +92,13 @@ def _reach_views() -> ModuleType:
 
 def documents() -> dict[str, type[msgspec.Struct]]:
     """Return the documents that have a schema, by name, with their types."""
+    from portward.report.views import explain as explain_view  # noqa: PLC0415 - status does not need it
+
     views = _reach_views()
     return {
         "status": status_view.StatusView,
         "audit": audit_view.AuditView,
+        "explanation": explain_view.ExplanationView,
         "reach": views.PortReachView,
         "reach-packet": views.PacketView,
         "reach-matrix": views.MatrixView,
@@ -102,6 +107,7 @@ def documents() -> dict[str, type[msgspec.Struct]]:
 
 
 _COMMANDS = {
+    "explanation": "explain",
     "reach": "reach PORT",
     "reach-packet": "reach PORT --from ADDRESS",
     "reach-matrix": "reach --matrix",
