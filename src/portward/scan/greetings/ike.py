@@ -35,9 +35,7 @@ _TRANSFORMS = (
 _PROPOSAL = struct.pack(">BBHBBBB", 0, 0, 8 + len(_TRANSFORMS), 1, 1, 0, 4) + _TRANSFORMS
 _GROUP_14_BYTES = 256
 _KEY = struct.pack(">HH", 14, 0) + b"\x5a" * _GROUP_14_BYTES
-_BODY_V2 = (
-    _payload(_KE, _PROPOSAL) + _payload(_NONCE, _KEY) + _payload(0, b"portward-portward" * 2)
-)
+_BODY_V2 = _payload(_KE, _PROPOSAL) + _payload(_NONCE, _KEY) + _payload(0, b"portward-portward" * 2)
 
 
 def _attribute(kind: int, value: int) -> bytes:

@@ -47,9 +47,8 @@ GREETINGS = (
 
 
 def recognise(reply: bytes) -> Spoken | None:
-    """Read an error of the protocol, with the realm that it is from."""
+    """Read an error of the protocol."""
     error = inside(reply, _ERROR, SEQUENCE)
     if error is None or inside(error, 0xA0) != integer(_VERSION):
         return None
-    realm = inside(error, 0xA9, _GENERAL_STRING) or b""
-    return Spoken(protocol="kerberos", product=realm.decode("utf-8", "replace"), cleartext=None)
+    return Spoken(protocol="kerberos", cleartext=None)

@@ -5,7 +5,7 @@ import struct
 from portward.model.scan import Spoken
 
 PORTS = (137,)
-_NUMBER = 0x7077
+_NUMBER = 0x706E
 _HEADER = struct.Struct(">HHHHHH")
 _NBSTAT, _INTERNET = 0x21, 1
 _ANY_NODE = b"\x20CK" + b"A" * 30 + b"\0"

@@ -19,9 +19,7 @@ _MOST_BYTES = 65_507
 
 
 def _request(*bindings: bytes) -> bytes:
-    return write(
-        _GET, integer(_NUMBER), integer(0), integer(0), write(SEQUENCE, *bindings)
-    )
+    return write(_GET, integer(_NUMBER), integer(0), integer(0), write(SEQUENCE, *bindings))
 
 
 _ASKED = write(SEQUENCE, _SYS_DESCR, _NULL)
@@ -56,6 +54,8 @@ def recognise(reply: bytes) -> Spoken | None:
         about = next(elements(parts[1].value), None)
         if about is None or int.from_bytes(about.value, "big") != _NUMBER:
             return None
+        if inside(parts[-1].value, _REPORT) is None:
+            return None  # our own question, sent back by an echo service
         return Spoken(protocol="snmp", product="SNMPv3", cleartext=None)
     if version not in {_V1, _V2C} or parts[2].tag != _RESPONSE:
         return None
