@@ -1,4 +1,4 @@
-"""IRC (RFC 2812): notices before anyone has said who they are."""
+"""IRC (RFC 2812; ircv3.net, "Capability Negotiation"): what the server can do."""
 
 import re
 
@@ -6,12 +6,12 @@ from portward.model.scan import Spoken
 from portward.scan.talk.protocols import text
 
 PORTS = (6667, 6697)
-GREETING = None
+GREETING = b"CAP LS 302\r\nQUIT\r\n"
 SECURED = "ircs"
-_SAYS = re.compile(rb"^(?::(\S+) )?(?:NOTICE (?:AUTH|\*) :|ERROR :Closing Link)", re.MULTILINE)
+_SAYS = re.compile(rb"^(?::(\S+) )?(?:CAP \* LS :|NOTICE (?:AUTH|\*) :|ERROR :Closing Link)", re.MULTILINE)
 
 
 def recognise(said: bytes) -> Spoken | None:
-    """Read a notice."""
+    """Read the capabilities, or a notice."""
     found = _SAYS.match(said)
     return Spoken(protocol="irc", product=text(found[1] or b""), cleartext=True) if found else None
