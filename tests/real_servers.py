@@ -114,8 +114,9 @@ class Room:
 
     def __exit__(self, *_: object) -> None:
         self._keeper.kill()
-        for process in (self._keeper, *self._servers):
-            process.wait(PATIENCE)
+        self._keeper.wait(PATIENCE)
+        for server in self._servers:
+            server.wait(PATIENCE)
         if self._keeper.stdout:
             self._keeper.stdout.close()
         shutil.rmtree(self._place, ignore_errors=True)

@@ -7,7 +7,15 @@ from real_servers import Room
 
 PACKAGES = (
     *("openssh-server", "nginx-light", "postgresql-15", "redis-server", "mosquitto", "vsftpd"),
-    *("dovecot-imapd", "dovecot-pop3d", "mariadb-server-core", "mariadb-client-core", "memcached", "slapd", "bind9"),
+    *(
+        "dovecot-imapd",
+        "dovecot-pop3d",
+        "mariadb-server-core",
+        "mariadb-client-core",
+        "memcached",
+        "slapd",
+        "bind9",
+    ),
     *("rpcbind", "inetutils-telnetd", "inetutils-inetd", "prosody", "rsync", "postfix", "samba"),
     *("xvfb", "xrdp", "ngircd", "krb5-kdc", "tigervnc-standalone-server", "netbase"),
 )
@@ -50,8 +58,10 @@ SERVERS = {
     40379: "redis",
     40432: "postgresql",
     40443: "https",
+    40444: "https",
+    40445: "",
 }
-"""Port -> what is to be recognised there."""
+"""Port -> what is to be recognised there; the last wants a certificate of its clients."""
 
 
 @contextmanager
@@ -91,6 +101,9 @@ def _web(here: Room) -> None:
         "  ssl_certificate /tmp/certificate; ssl_certificate_key /tmp/key;\n"
         "  ssl_protocols TLSv1 TLSv1.1 TLSv1.2; ssl_ciphers ALL:@SECLEVEL=0; } }\n",
     )
+    openssl = "openssl s_server -key /tmp/key -cert /tmp/certificate -www"
+    here.start(f"{openssl} -accept 40444 -tls1_3")
+    here.start(f"{openssl} -accept 40445 -tls1_2 -Verify 1")
     here.start("/usr/sbin/nginx -e stderr -c /tmp/nginx.conf")
 
 
@@ -116,7 +129,8 @@ def _mail(here: Room) -> None:
         "/tmp/postfix/main.cf",
         "compatibility_level = 3.6\nmyhostname = ward.test\nqueue_directory = /tmp/spool\n"
         "data_directory = /tmp/postfix-data\nsmtpd_tls_cert_file = /tmp/certificate\n"
-        "smtpd_tls_key_file = /tmp/key\nsmtpd_tls_security_level = may\nmaillog_file = /dev/stdout\n"
+        "smtpd_tls_key_file = /tmp/key\nsmtpd_tls_security_level = may\n"
+        "maillog_file = /dev/stdout\n"
         "inet_interfaces = all\nmail_owner = postfix\nsetgid_group = postdrop\n",
     )
     here.start("postfix -c /tmp/postfix start-fg")

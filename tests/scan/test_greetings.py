@@ -110,7 +110,8 @@ def _start_tunnels(here: Room) -> None:
     )
     here.file(
         "/tmp/Caddyfile",
-        "{\n admin off\n skip_install_trust\n}\nhttps://localhost {\n tls internal\n respond hi\n}\n",
+        "{\n admin off\n skip_install_trust\n}\n"
+        "https://localhost {\n tls internal\n respond hi\n}\n",
     )
     here.start("caddy run --config /tmp/Caddyfile --adapter caddyfile")
 

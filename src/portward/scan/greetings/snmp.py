@@ -4,7 +4,17 @@ The first two are answered where the community is "public"; discovery by v3 need
 """
 
 from portward.model.scan import Spoken
-from portward.scan.ber import SEQUENCE, elements, inside, integer, octets, write
+from portward.scan.ber import (
+    INTEGER,
+    OCTETS,
+    SEQUENCE,
+    Element,
+    elements,
+    inside,
+    integer,
+    octets,
+    write,
+)
 
 PORTS = (161, 1161)
 _NUMBER = 0x70777264
@@ -47,22 +57,29 @@ GREETINGS = (
 def recognise(reply: bytes) -> Spoken | None:
     """Read a response, or the report of a version 3 engine."""
     parts = list(elements(inside(reply, SEQUENCE) or b""))
-    if len(parts) < 3 or parts[0].tag != 0x02 or len(parts[0].value) != 1:  # noqa: PLR2004
+    if len(parts) < 3 or parts[0].tag != INTEGER or len(parts[0].value) != 1:  # noqa: PLR2004
         return None
-    version = parts[0].value[0]
-    if version == _V3:
-        about = next(elements(parts[1].value), None)
-        if about is None or int.from_bytes(about.value, "big") != _NUMBER:
-            return None
-        if inside(parts[-1].value, _REPORT) is None:
-            return None  # our own question, sent back by an echo service
-        return Spoken(protocol="snmp", product="SNMPv3", cleartext=None)
-    if version not in {_V1, _V2C} or parts[2].tag != _RESPONSE:
+    if parts[0].value[0] == _V3:
+        return _report(parts[1].value, parts[-1].value)
+    return _response(parts[2]) if parts[0].value[0] in {_V1, _V2C} else None
+
+
+def _report(header: bytes, scoped: bytes) -> Spoken | None:
+    """Read the report; our own question, sent back by an echo service, has none."""
+    about = next(elements(header), None)
+    if about is None or int.from_bytes(about.value, "big") != _NUMBER:
         return None
-    inner = list(elements(parts[2].value))
+    if inside(scoped, _REPORT) is None:
+        return None
+    return Spoken(protocol="snmp", product="SNMPv3", cleartext=None)
+
+
+def _response(message: Element) -> Spoken | None:
+    """Read the response with our number."""
+    inner = list(elements(message.value)) if message.tag == _RESPONSE else []
     if not inner or int.from_bytes(inner[0].value, "big") != _NUMBER:
         return None
     binding = inside(inner[-1].value, SEQUENCE) or b""
-    says = [one.value for one in elements(binding) if one.tag == 0x04]  # noqa: PLR2004
+    says = [one.value for one in elements(binding) if one.tag == OCTETS]
     product = says[0].decode("utf-8", "replace")[:200] if says else ""
     return Spoken(protocol="snmp", product=product, cleartext=True)

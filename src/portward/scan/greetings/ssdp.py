@@ -5,12 +5,11 @@ import re
 from portward.model.scan import Spoken
 
 PORTS = (1900,)
-GREETINGS = (
+_SEARCH = (
     b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
-    b'MAN: "ssdp:discover"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n',
-    b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
-    b'MAN: "ssdp:discover"\r\nMX: 1\r\nST: ssdp:all\r\n\r\n',
+    b'MAN: "ssdp:discover"\r\nMX: 1\r\nST: %s\r\n\r\n'
 )
+GREETINGS = (_SEARCH % b"upnp:rootdevice", _SEARCH % b"ssdp:all")
 _SERVER = re.compile(rb"^server:[ \t]*([^\r\n]{1,200})", re.IGNORECASE | re.MULTILINE)
 _NAMED = re.compile(rb"^usn:", re.IGNORECASE | re.MULTILINE)
 

@@ -80,7 +80,7 @@ def talk_to_all(
     known = names or {}
     asked = list(dict.fromkeys(ports))
     with ThreadPoolExecutor(max(1, min(WORKERS, len(asked)))) as pool:
-        heard = pool.map(lambda one: talk(*one, known.get(one[0], "")), asked)
+        heard = pool.map(lambda one: talk(one[0], one[1], known.get(one[0], "")), asked)
         return dict(zip(asked, heard, strict=True))
 
 
@@ -112,7 +112,7 @@ def _greetings(port: int) -> Iterator[bytes]:
         order[tls] = None
     order |= {one.greeting or b"": None for one in _usual(port)}
     others = [one.greeting for one in conversations().values() if one.greeting]
-    # TLS before HTTP: many web servers answer a clear request at a port of TLS by an error in clear.
+    # TLS before HTTP: web servers answer a clear request at a port of TLS by an error in clear.
     order |= dict.fromkeys([b"", tls, conversations()["http"].greeting or b"", *others])
     yield from order
 
@@ -144,7 +144,7 @@ def _is_enough(said: bytes) -> bool:
 def _in_tls(port: Port, name: str) -> Heard:
     """Tell what TLS is spoken, and what inside of it."""
     tls = secure.examine(port, (), name)
-    said = b""
+    said: bytes | None = None
     usual = [one.greeting or b"" for one in _usual(port.port)]
     http = conversations()["http"].greeting or b""
     for greeting in list(dict.fromkeys([*usual, http, b""]))[:4]:
@@ -154,12 +154,14 @@ def _in_tls(port: Port, name: str) -> Heard:
                     unknown = Unknown(f"what is inside of TLS: the handshake failed: {failed}")
                     return Heard(service=unknown, tls=tls)
                 found = _exchange(line, greeting, port.port)
-        except OverError:
+        except OverError as error:
+            if said is None:
+                return Heard(service=Unknown(f"what is inside of TLS: {error}"), tls=tls)
             break
         said = said or found.said
         if found.spoken and found.conversation:
             return Heard(_secured(found.spoken, found.conversation), _banner(found.said), tls)
-    return Heard(service=_TLS_ONLY, banner=_banner(said), tls=tls)
+    return Heard(service=_TLS_ONLY, banner=_banner(said or b""), tls=tls)
 
 
 def _secured(spoken: Spoken, conversation: Conversation) -> Spoken:

@@ -35,6 +35,8 @@ _SIGNATURE_SCHEMES = (
 _RECORD = struct.Struct(">BHH")
 _MOST_RECORD = (1 << 14) + 2048
 _SESSION = 32
+_SUITES_OF_1_3 = 0x13
+"""The first byte of their numbers."""
 
 
 class Answer(NamedTuple):
@@ -55,7 +57,9 @@ def client_hello(version: int, random: bytes, name: str = "") -> bytes:
     """Ask for exactly one version; a name that is not empty goes into it (RFC 6066)."""
     new = version == TLS_1_3
     suites = b"".join(
-        struct.pack(">H", number) for number in ciphers.NAMES if (number >> 8 == 0x13) == new
+        struct.pack(">H", number)
+        for number in ciphers.NAMES
+        if (number >> 8 == _SUITES_OF_1_3) == new
     )
     body = struct.pack(">H", min(version, TLS_1_2)) + random[:32]
     # With a session as 1.2 has it, so that nothing on the way takes offence (RFC 8446, D.4).

@@ -110,13 +110,9 @@ class Line:
         context.verify_mode = ssl.CERT_NONE
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         context.set_ciphers("ALL:@SECLEVEL=0")
-        self._connection.settimeout(
-            max(min(CONNECT_SECONDS, self._end - time.monotonic()), 0.001)
-        )
+        self._connection.settimeout(max(min(CONNECT_SECONDS, self._end - time.monotonic()), 0.001))
         try:
-            self._connection = context.wrap_socket(
-                self._connection, server_hostname=name or None
-            )
+            self._connection = context.wrap_socket(self._connection, server_hostname=name or None)
         except (OSError, ValueError) as error:
             reason = error.reason if isinstance(error, ssl.SSLError) else None
             return (reason or type(error).__name__).lower().replace("_", " ")

@@ -9,9 +9,9 @@ PORTS = (80, 443, 631, 2375, 2376, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 888
 GREETING = b"GET / HTTP/1.0\r\nUser-Agent: portward\r\nAccept: */*\r\n\r\n"
 SECURED = "https"
 _STATUS = re.compile(rb"^HTTP/1\.[01] [1-5]\d\d[ \r\n]")
-_SERVER = re.compile(rb"^server:[ \t]*([^\r\n]+)", re.I | re.M)
-_DOCKER = re.compile(rb"^(?:api-version:|server:[ \t]*docker/)", re.I | re.M)
-_PODMAN = re.compile(rb"^libpod-api-version:", re.I | re.M)
+_SERVER = re.compile(rb"^server:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+_DOCKER = re.compile(rb"^(?:api-version:|server:[ \t]*docker/)", re.IGNORECASE | re.MULTILINE)
+_PODMAN = re.compile(rb"^libpod-api-version:", re.IGNORECASE | re.MULTILINE)
 _SETTINGS = re.compile(rb"^\0\0[\x00-\xff]\x04\0\0\0\0\0")
 """The first frame of an HTTP/2 server (RFC 9113, 3.4), which some send to every client."""
 

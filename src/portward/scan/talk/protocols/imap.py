@@ -11,7 +11,7 @@ SECURED = "imaps"
 _SAYS = re.compile(rb"^\* (?:OK|PREAUTH|BYE) (?:\[[^\]\r\n]*\] ?)?([^\r\n]*)\r?\n")
 STARTTLS = (
     Step(b"", _SAYS),
-    Step(b"pw1 STARTTLS\r\n", re.compile(rb"^pw1 OK[^\n]*\n", re.M | re.I)),
+    Step(b"pw1 STARTTLS\r\n", re.compile(rb"^pw1 OK[^\n]*\n", re.MULTILINE | re.IGNORECASE)),
 )
 
 

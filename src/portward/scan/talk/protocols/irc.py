@@ -8,7 +8,9 @@ from portward.scan.talk.protocols import text
 PORTS = (6667, 6697)
 GREETING = b"CAP LS 302\r\nQUIT\r\n"
 SECURED = "ircs"
-_SAYS = re.compile(rb"^(?::(\S+) )?(?:CAP \* LS :|NOTICE (?:AUTH|\*) :|ERROR :Closing Link)", re.MULTILINE)
+_SAYS = re.compile(
+    rb"^(?::(\S+) )?(?:CAP \* LS :|NOTICE (?:AUTH|\*) :|ERROR :Closing Link)", re.MULTILINE
+)
 
 
 def recognise(said: bytes) -> Spoken | None:

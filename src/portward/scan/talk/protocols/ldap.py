@@ -17,7 +17,9 @@ STARTTLS = (
     Step(
         write(SEQUENCE, integer(1), write(_REQUEST, octets(_START_TLS, 0x80))),
         # A message with number 1, an extended response, and the result code "success".
-        re.compile(rb"\x02\x01\x01\x78(?:[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....)\x0a\x01\0", re.S),
+        re.compile(
+            rb"\x02\x01\x01\x78(?:[\x00-\x7f]|\x81.|\x82..|\x83...|\x84....)\x0a\x01\0", re.DOTALL
+        ),
     ),
 )
 

@@ -8,7 +8,7 @@ from portward.scan.talk.protocols import text
 PORTS = (554, 8554)
 GREETING = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: portward\r\n\r\n"
 _STATUS = re.compile(rb"^RTSP/[12]\.0 \d{3} ")
-_SERVER = re.compile(rb"^server:[ \t]*([^\r\n]+)", re.I | re.M)
+_SERVER = re.compile(rb"^server:[ \t]*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 
 
 def recognise(said: bytes) -> Spoken | None:

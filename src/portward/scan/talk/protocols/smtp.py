@@ -12,7 +12,10 @@ _SAYS = re.compile(rb"^(?:220|554|421)[ -]([^\r\n]*)")
 _MAIL = re.compile(rb"E?SMTP|mail", re.IGNORECASE)
 STARTTLS = (
     Step(b"", re.compile(rb"^220 [^\n]*\n", re.MULTILINE)),
-    Step(b"EHLO portward.invalid\r\n", re.compile(rb"^250[ -]STARTTLS\b", re.M | re.I)),
+    Step(
+        b"EHLO portward.invalid\r\n",
+        re.compile(rb"^250[ -]STARTTLS\b", re.MULTILINE | re.IGNORECASE),
+    ),
     Step(b"STARTTLS\r\n", re.compile(rb"^220 [^\n]*\n", re.MULTILINE)),
 )
 
