@@ -14,6 +14,7 @@ from pathlib import Path
 from portward.bpf.loader import UnavailableError, checked, libbpf
 
 _ANY = 0  # BPF_ANY
+_BPF_TCX_INGRESS = 46
 
 
 class _TestRun(ctypes.Structure):
@@ -54,7 +55,6 @@ class Programs:
         if not handle:
             checked(-ctypes.get_errno() or -1)
         self._object = ctypes.c_void_p(handle)
-        self._run = _TestRun(sz=ctypes.sizeof(_TestRun))
         try:
             for name, count in entries.items():
                 found = self._library.bpf_object__find_map_by_name(self._object, name.encode())
@@ -86,10 +86,13 @@ class Programs:
             self._library.bpf_map_update_elem(self._map(name), key, value, ctypes.c_uint64(_ANY))
         )
 
+    def attach(self, program: int, ifindex: int) -> int:
+        """Let a program see what a device receives, by TCX; return the link that keeps it there."""
+        return checked(self._library.bpf_link_create(program, ifindex, _BPF_TCX_INGRESS, None))
+
     def run(self, program: int, frame: bytes, repeat: int) -> None:
         """Run a program on a frame, so many times (BPF_PROG_TEST_RUN); raise UnavailableError."""
-        run = self._run
-        run.data_in, run.data_size_in, run.repeat = frame, len(frame), repeat
+        run = _TestRun(ctypes.sizeof(_TestRun), frame, None, len(frame), repeat=repeat)
         checked(self._library.bpf_prog_test_run_opts(program, ctypes.byref(run)))
 
     def _map(self, name: str) -> int:

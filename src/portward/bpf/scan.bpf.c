@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
 // The two halves of a TCP scan. ``transmit`` is run by BPF_PROG_TEST_RUN: it stamps host, port
-// and cookie into a frame and clones it to the interface. ``receive`` filters a packet socket:
-// it compares the cookie of every answer and notes it in the table that user space maps. No
-// packet ever reaches user space. Linux 5.17 or newer (bpf_loop); nothing of the kernel's own
-// types is read, so no BTF of the kernel is needed.
+// and cookie into a frame and clones it to the interface. ``receive`` sees what comes in, on TCX
+// or as the filter of a packet socket: it compares the cookie of every answer and notes it in
+// the table that user space maps. No packet ever reaches user space. Linux 5.17 or newer
+// (bpf_loop), for TCX 6.6; nothing of the kernel's own types is read, so its BTF is not needed.
 
 typedef unsigned char __u8;
 typedef unsigned short __u16;
@@ -24,6 +24,8 @@ typedef __u32 __wsum;
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_F_MMAPABLE (1U << 10)
 #define BPF_HDR_START_NET 1
+#define TC_ACT_UNSPEC (-1)
+#define TC_ACT_SHOT 2
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86DD
 #define ICMP 1
@@ -300,12 +302,16 @@ static long step(__u32 index, struct __sk_buff **context)
 	struct control *c;
 	__u32 number, zero = 0;
 	long problem;
+	__u64 at;
 
 	(void)index;
 	c = bpf_map_lookup_elem(&control, &zero);
 	if (!c || c->next >= c->end || c->sent >= c->limit)
 		return 1;
-	number = (c->next * c->factor + c->shift) % c->count;
+	at = __sync_fetch_and_add(&c->next, 1);
+	if (at >= c->end)
+		return 1;
+	number = (at * c->factor + c->shift) % c->count;
 	probe = bpf_map_lookup_elem(&probes, &number);
 	if (!probe)
 		return 1;
@@ -313,14 +319,13 @@ static long step(__u32 index, struct __sk_buff **context)
 		if (c->sent % CANARY_EVERY == 0)
 			canary(skb, c);
 		problem = ask(skb, c, number, c->first_port + c->tries % LANES);
-		if (problem > 0) { // the queue of the device is full: it is this one's turn again
+		if (problem > 0) { // the queue of the device is full; the next round asks this one
 			c->full++;
 			return 1;
 		}
 		if (!problem)
-			c->sent++;
+			__sync_fetch_and_add(&c->sent, 1);
 	}
-	c->next++;
 	return 0;
 }
 
@@ -447,8 +452,8 @@ static __always_inline void half_open(struct control *c, __u32 number, __u32 own
 	c->handshake[at].number = number;
 }
 
-SEC("socket")
-int receive(struct __sk_buff *skb)
+// Returns whether it is the refusal of a probe, which the kernel would only throw away.
+static __always_inline int take(struct __sk_buff *skb)
 {
 	__u32 zero = 0, one = 1, number, lane, *index, time;
 	struct answer answer = {};
@@ -476,11 +481,11 @@ int receive(struct __sk_buff *skb)
 	if (lane >= LANES) {
 		if (answer.state != REFUSED)
 			__sync_fetch_and_add(&c->returned, 1);
-		return 0;
+		return answer.state == CLOSED;
 	}
 	before = probe->state;
 	if (before != SILENT && (answer.state != OPEN || before == OPEN))
-		return 0;
+		return answer.state == CLOSED;
 	time = NO_TIME;
 	if (before == SILENT && lane == probe->tries % LANES) {
 		time = now() - probe->time;
@@ -508,9 +513,24 @@ int receive(struct __sk_buff *skb)
 		__sync_fetch_and_add(&c->refused, -1);
 		__sync_fetch_and_add(&c->answered, 1);
 	}
-	return 0;
+	return answer.state == CLOSED;
 bad:
 	__sync_fetch_and_add(&c->bad, 1);
+	return 0;
+}
+
+// Spares the kernel the way of a refusal through its stack. It ends what is half open.
+SEC("tc")
+int receive(struct __sk_buff *skb)
+{
+	return take(skb) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+// Before TCX: nothing is queued for the socket.
+SEC("socket")
+int overhear(struct __sk_buff *skb)
+{
+	take(skb);
 	return 0;
 }
 

@@ -8,6 +8,7 @@ import os
 import socket
 from array import array
 from collections.abc import Sequence
+from threading import Thread
 
 from portward.bpf.loader import UnavailableError
 from portward.bpf.objects import Programs
@@ -15,6 +16,7 @@ from portward.scan import wire
 from portward.scan.course import Counts
 from portward.scan.engines.lanes import Lanes
 from portward.scan.engines.losses import Losses
+from portward.scan.engines.raw import RawSocket
 from portward.scan.route import Route
 from portward.scan.space import Block, Order
 from portward.scan.table import RECORD, Table
@@ -25,6 +27,8 @@ _HANDSHAKES = 1024
 _CANARIES = 256
 _BATCH = 64
 _MOST_RUNS = 512
+_WORTH_TWO = 512
+"""From so many probes at a time on a second processor takes part."""
 _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _SO_ATTACH_BPF = 50
 _HOST_BYTES = 24
@@ -74,7 +78,7 @@ class BpfEngine:
         count = block.count
         six = len(route.source) == 16  # noqa: PLR2004 - IPv6
         self._kind = _ETH_P_IPV6 if six else _ETH_P_IP
-        self._rounds = 0
+        self._two = len(os.sched_getaffinity(0)) > 1
         self._ended = 0
         hosts = len(block.hosts)
         self._programs = Programs("scan", {"probes": count, "hosts": hosts, "numbers": hosts})
@@ -89,9 +93,7 @@ class BpfEngine:
             self._losses = Losses(route.device)
             self._frame = own + own + self._kind.to_bytes(2, "big") + self._template()
             self._tap = self._listen()
-            family = socket.AF_INET6 if six else socket.AF_INET
-            self._raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
-            self._raw.setblocking(False)
+            self._raw = RawSocket(route, ())
         except OSError as error:
             self._programs.close()
             raise UnavailableError(error.strerror or str(error)) from error
@@ -128,27 +130,40 @@ class BpfEngine:
     def _template(self) -> bytes:
         return wire.syn(self._route.source, bytes(len(self._route.source)), 1, 1, 0)
 
-    def _listen(self) -> socket.socket:
-        """Open the packet socket that the receiving program filters; it lets nothing through."""
-        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        program = self._programs.program("receive")
-        tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_BPF, program)
-        tap.bind((self._route.device, self._kind))
-        return tap
+    def _listen(self) -> int:
+        """Attach the program that receives; return the descriptor that keeps it there."""
+        try:
+            program = self._programs.program("receive")
+            return self._programs.attach(program, self._route.ifindex)
+        except UnavailableError:  # a kernel before TCX
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as tap:
+                program = self._programs.program("overhear")
+                tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_BPF, program)
+                tap.bind((self._route.device, self._kind))
+                return tap.detach()
 
     def send(self, most: int) -> int:
         """Send up to so many probes of this round; 0: none is left."""
         control = self._control
         before, full = control.sent, control.full
         control.limit = before + most
-        runs = most // _BATCH + 1
-        while control.next < control.end and control.sent < control.limit:
-            self._programs.run(self._transmit, self._frame, min(runs, _MOST_RUNS))
-            if control.full > full:
-                return max(1, control.sent - before)
-            runs *= 2  # most of those that are left have been answered already
+        if control.next < control.end and most >= _WORTH_TWO and self._two:
+            other = Thread(target=self._push, args=(most, full))
+            other.start()
+            self._push(most, full)
+            other.join()
+        else:
+            self._push(most, full)
         sent: int = control.sent - before
-        return sent
+        return max(sent, control.next < control.end)
+
+    def _push(self, most: int, full: int) -> None:
+        """Run the program until it has sent enough, the round is over or the queue is full."""
+        control = self._control
+        runs = most // _BATCH + 1
+        while control.next < control.end and control.sent < control.limit and control.full == full:
+            self._programs.run(self._transmit, self._frame, min(runs, _MOST_RUNS))
+            runs *= 2  # most of those that are left have been answered already
 
     def poll(self) -> None:
         """End the connections that are half open since the last call."""
@@ -164,12 +179,7 @@ class BpfEngine:
         host, port = self._block.hosts[index], self._block.ports[column]
         cookie = self.table.cookie(number) + 1 & 0xFFFFFFFF
         packet = wire.rst(self._route.source, host, own_port, port, cookie)
-        family = socket.AF_INET6 if len(host) == 16 else socket.AF_INET  # noqa: PLR2004 - IPv6
-        scope = (0, 0, self._route.ifindex) if host[:2] == b"\xfe\x80" else (0,)
-        try:
-            self._raw.sendto(packet, (socket.inet_ntop(family, host), *scope))
-        except OSError:
-            return  # the host will give up by itself
+        self._raw.send(packet, host)
 
     def counts(self) -> Counts:
         """Return what the programs have counted."""
@@ -193,7 +203,7 @@ class BpfEngine:
 
     def close(self) -> None:
         """Unload the programs."""
-        self._tap.close()
+        os.close(self._tap)
         self._raw.close()
         self._lanes.close()
         self._programs.close()
