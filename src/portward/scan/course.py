@@ -9,7 +9,7 @@ not be told from one that is overwhelmed.
 
 from collections import deque
 from enum import Enum
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 MIN_ROUNDS = 3
@@ -77,7 +77,8 @@ class Pace:
         self._history: deque[tuple[float, Counts]] = deque()
         self._window: tuple[float, Counts] | None = None
         self._share: float | None = None
-        self._hurry = True
+        self._cut = False
+        self._goal = inf
         self._witness: deque[tuple[int, int]] = deque(maxlen=8)
 
     def new_round(self) -> None:
@@ -104,9 +105,7 @@ class Pace:
         real = (counts.sent - before.sent) / seconds
         self.peak = max(self.peak, real)
         self._window = (now, counts._replace(sent=self._history[0][1].sent))
-        self._witness.append(
-            (counts.canaries - before.canaries, counts.returned - before.returned)
-        )
+        self._witness.append((counts.canaries - before.canaries, counts.returned - before.returned))
         choked = counts.full > before.full or counts.dropped > before.dropped
         self._adapt(sent, counts.answered - before.answered, real, choked=choked)
 
@@ -134,14 +133,20 @@ class Pace:
 
     def _slow_down(self, real: float, lost: float) -> None:
         keep = max(0.5, 1 - max(0.0, lost)) * _CUT
-        self.rate = max(_SLOWEST, min(self.rate, real) * keep)
-        self._hurry = False
+        # A window in which this process did not run says little of the path.
+        base = min(self.rate, max(real, self.rate / 2))
+        if not self._cut:
+            self._goal = base * keep * _CUT
+        self.rate = max(_SLOWEST, base * keep)
+        self._cut = True
         self._witness.clear()
 
     def _speed_up(self, real: float, *, blind: bool) -> None:
         most = min(self.limits.most, self.limits.blind) if blind else self.limits.most
+        self._cut = False
         if real > 0.5 * self.rate and self.rate < most:
-            self.rate = min(most, _FASTEST, self.rate * (2 if self._hurry else _HASTE))
+            haste = 2 if self.rate < self._goal / 2 else _HASTE
+            self.rate = min(most, _FASTEST, self.rate * haste)
 
 
 class Step(Enum):
@@ -198,4 +203,3 @@ class Course:
         if slowest:
             return min(LONGEST_WAIT, max(SHORTEST_WAIT, 3 * slowest))
         return 2 * SHORTEST_WAIT if near else UNKNOWN_WAIT
-

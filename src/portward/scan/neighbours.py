@@ -13,7 +13,6 @@ from portward.scan.route import Route
 from portward.scan.wire import checksum
 
 _ETH_P_ARP, _ETH_P_IPV6 = 0x0806, 0x86DD
-_ARPHRD_ETHER = 1
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _REQUEST, _REPLY = 1, 2
 _SOLICITATION, _ADVERTISEMENT = 135, 136
@@ -27,14 +26,6 @@ _BURST_TIME = 0.005
 """Seconds between bursts: 25,000 questions a second, which a network of that size bears."""
 _FRAME_BYTES = 256
 _SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23
-
-
-def hardware_address(device: str) -> bytes | None:
-    """Return the address of an Ethernet device; None for one that carries bare packets."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as link:
-        link.bind((device, 0))
-        *_, kind, address = link.getsockname()
-    return bytes(address) if kind == _ARPHRD_ETHER and any(address) else None
 
 
 def resolve(route: Route, own: bytes, wanted: Iterable[bytes]) -> dict[bytes, bytes]:

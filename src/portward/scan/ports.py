@@ -37,9 +37,7 @@ def parse(text: str, known: Catalogue, names: Mapping[str, str]) -> Numbers:
     return numbers(found)
 
 
-def _item(
-    word: str, protocol: Protocol, known: Catalogue, names: Mapping[str, str]
-) -> list[Ports]:
+def _item(word: str, protocol: Protocol, known: Catalogue, names: Mapping[str, str]) -> list[Ports]:
     span, slash, suffix = word.partition("/")
     if not span.strip("0123456789-") and span:
         if slash and suffix not in _SCANNED:

@@ -20,7 +20,7 @@ class Block(NamedTuple):
     ports: Sequence[int]
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many probes there are."""
         return len(self.hosts) * len(self.ports)
 
@@ -33,17 +33,17 @@ class Order(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """The part of a scan that one of several machines does; the first has index 1."""
+    """The part of a scan that one of several machines does; the first has number 1."""
 
-    index: int
+    number: int
     of: int
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
         """Read ``2/4``; raise UsageError for anything else."""
-        index, _, of = text.partition("/")
-        if index.isdecimal() and of.isdecimal() and 0 < int(index) <= int(of):
-            return cls(int(index), int(of))
+        number, _, of = text.partition("/")
+        if number.isdecimal() and of.isdecimal() and 0 < int(number) <= int(of):
+            return cls(int(number), int(of))
         raise UsageError(f'"{text}" is no shard', mend='write "2/4" for the second of four')
 
 
@@ -70,8 +70,8 @@ def shard(hosts: Sequence[bytes], ports: Sequence[int], part: Shard) -> Iterator
     """
     width = len(ports)
     total = len(hosts) * width
-    first = total * (part.index - 1) // part.of
-    last = total * part.index // part.of
+    first = total * (part.number - 1) // part.of
+    last = total * part.number // part.of
     while first < last:
         host, column = divmod(first, width)
         if column or last - first < width:

@@ -45,9 +45,7 @@ def sweep(engine: Engine, pace: Pace, count: int, *, near: bool, watch: Watch) -
     except KeyboardInterrupt:
         engine.poll()
         complete = False
-    return Outcome(
-        engine.counts(), course.rounds, step == Step.UNCERTAIN, pace.rationed, complete
-    )
+    return Outcome(engine.counts(), course.rounds, step == Step.UNCERTAIN, pace.rationed, complete)
 
 
 def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:
@@ -56,7 +54,9 @@ def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:
     pace.sample(due, engine.counts())
     while True:
         most = int(pace.rate * _SLICE)
-        sent = engine.send(min(max(most, 1 if pace.rate < 1 / _SLICE else _LEAST_SLICE), _MOST_SLICE))
+        sent = engine.send(
+            min(max(most, 1 if pace.rate < 1 / _SLICE else _LEAST_SLICE), _MOST_SLICE)
+        )
         engine.poll()
         counts = engine.counts()
         now = time.monotonic()

@@ -50,6 +50,11 @@ class Table:
         """Return the state of each probe, a byte each."""
         return bytes(self.memory[_STATE : self.count * RECORD.size : RECORD.size])
 
+    def states_of(self, first: int, count: int) -> bytes:
+        """Return the states of some probes."""
+        size = RECORD.size
+        return bytes(self.memory[first * size + _STATE : (first + count) * size : size])
+
     def record(self, number: int) -> Record:
         """Return one record."""
         return Record._make(RECORD.unpack_from(self.memory, number * RECORD.size))

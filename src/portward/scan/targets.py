@@ -73,9 +73,7 @@ def _addresses(word: str) -> tuple[Span, ...]:
         return ()
     if "/" in word:
         network = ip_network(word, strict=False)
-        return (
-            Span(network.version, int(network[0]), int(network.broadcast_address), zone),
-        )
+        return (Span(network.version, int(network[0]), int(network.broadcast_address), zone),)
     first, dash, last = word.partition("-")
     low = _address(first)
     high = _address(last) if dash else low
@@ -179,6 +177,16 @@ def single(packed: bytes, zone: str = "") -> Span:
     """Return the span of one address."""
     number = int.from_bytes(packed, "big")
     return Span(4 if len(packed) == 4 else 6, number, number, zone)  # noqa: PLR2004 - IPv4
+
+
+def is_private(packed: bytes) -> bool:
+    """Say whether the internet does not route an address."""
+    return not _public(single(packed))
+
+
+def packed(text: str) -> bytes:
+    """Return an address in the bytes of the wire; raise ValueError for what is none."""
+    return _address(text).packed
 
 
 def written(packed: bytes) -> str:

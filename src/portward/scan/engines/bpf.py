@@ -75,7 +75,7 @@ class BpfEngine:
 
         """
         self._block, self._route = block, route
-        count = block.count
+        count = block.size
         six = len(route.source) == 16  # noqa: PLR2004 - IPv6
         self._kind = _ETH_P_IPV6 if six else _ETH_P_IP
         self._two = len(os.sched_getaffinity(0)) > 1
@@ -117,7 +117,7 @@ class BpfEngine:
     def _controls(self, order: Order, own: bytes) -> _Control:
         memory = self._programs.memory("control", ctypes.sizeof(_Control))
         control = _Control.from_buffer(memory)
-        control.count = control.end = self._block.count
+        control.count = control.end = self._block.size
         control.factor, control.shift = order
         control.canary_interval = _CANARY_INTERVAL
         control.ports = len(self._block.ports)

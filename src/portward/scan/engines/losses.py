@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-_SOFTNET = Path("/proc/net/softnet_stat")
-_COUNTERS = ("rx_dropped", "rx_missed_errors", "rx_fifo_errors")
+_SOFTNET = Path("/proc/thread-self/net/softnet_stat")
+_DEVICES = Path("/proc/thread-self/net/dev")
+_DROPPED, _FIFO = 4, 5
+"""Columns of a line of net/dev, behind the name."""
 
 
 class Losses:
@@ -11,23 +13,22 @@ class Losses:
 
     def __init__(self, device: str) -> None:
         """Begin."""
-        folder = Path("/sys/class/net", device, "statistics")
-        self._files = [folder / name for name in _COUNTERS]
+        self._name = f"{device}:"
         self._before = self._total()
 
     def count(self) -> int:
-        """Return how many so far, on all processors' queues and at the device."""
+        """Return how many so far, in the queues of all processors and of the device."""
         return max(0, self._total() - self._before)
 
     def _total(self) -> int:
         total = 0
-        for file in self._files:
-            try:
-                total += int(file.read_bytes())
-            except (OSError, ValueError):
-                continue
         try:
-            lines = _SOFTNET.read_text(encoding="ascii").splitlines()
-            return total + sum(int(line.split()[1], 16) for line in lines)
+            for line in _SOFTNET.read_text(encoding="ascii").splitlines():
+                total += int(line.split()[1], 16)
+            for line in _DEVICES.read_text(encoding="ascii").splitlines():
+                words = line.split()
+                if words[0] == self._name:
+                    total += int(words[_DROPPED]) + int(words[_FIFO])
         except (OSError, ValueError, IndexError):
             return total
+        return total

@@ -30,7 +30,7 @@ class RawSocket:
         """Open it; raise PermissionError without CAP_NET_RAW."""
         self._family = socket.AF_INET if len(route.source) == _IPV4_BYTES else socket.AF_INET6
         self._socket = socket.socket(self._family, socket.SOCK_RAW, socket.IPPROTO_RAW)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._route = route
         self._names = ctypes.create_string_buffer(
             b"".join(map(self._name, hosts)), _ADDRESS * len(hosts)
@@ -73,9 +73,7 @@ class Batch:
         self._keep = vectors, _where(self.packets), _where(vectors), _where(self._headers)
         packets, vector = (ctypes.addressof(one) for one in self._keep[1:3])
         for number in range(size):
-            _VECTOR.pack_into(
-                vectors, number * _VECTOR.size, packets + number * _SLOT, length
-            )
+            _VECTOR.pack_into(vectors, number * _VECTOR.size, packets + number * _SLOT, length)
             at = vector + number * _VECTOR.size
             _HEADER.pack_into(self._headers, number * _HEADER_BYTES, names, _ADDRESS, at, 1)
         self._at = ctypes.addressof(self._keep[3])

@@ -33,7 +33,9 @@ _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _FRAME = 256
 _FRAMES = 1 << 14
 _PIECE = 1 << 16
-_HEADER = struct.Struct("=IIIHHII")  # struct tpacket2_hdr: status, len, snaplen, mac, net, sec, nsec
+_HEADER = struct.Struct(
+    "=IIIHHII"
+)  # struct tpacket2_hdr: status, len, snaplen, mac, net, sec, nsec
 _USER = 1
 _SNAP = 160
 
@@ -47,7 +49,7 @@ class RingEngine:
         self._index = {host: number for number, host in enumerate(block.hosts)}
         self._columns = {port: column for column, port in enumerate(block.ports)}
         self._raw = RawSocket(route, block.hosts)
-        count = block.count
+        count = block.size
         self.table = Table(bytearray(count * RECORD.size), count, os.urandom(4 * count))
         self._lanes = Lanes(route.source, route.device)
         self._tap, self._ring = _tap(route, self._lanes.first)
