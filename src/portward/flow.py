@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from portward.model.explanation import Explanation
     from portward.model.finding import Audit
     from portward.model.plan import Plan
+    from portward.model.scan import Scan
     from portward.model.service import Catalogue
     from portward.plan.ways import Way
     from portward.policy.guess import Guess
     from portward.reach.ruleset import Ruleset
     from portward.reach.site import Site
+    from portward.scan.look import Asked, Host, Listener
+    from portward.scan.ports import Numbers
+    from portward.scan.resolve import Words
 
 STATE_DIR = Path("/var/lib/portward")
 POLICY_FILE = Path("/etc/portward/policy.toml")
@@ -337,6 +341,48 @@ def _who() -> "Who":
         user=os.environ.get("SUDO_USER") or name,
         source=came.source if came else "",
     )
+
+
+# --- scan: look from outside -------------------------------------------------------------------
+
+
+def ports_named(text: str) -> "Numbers":
+    """Return the ports that are meant by "22,80,8000-8100", "-", "U:53", or by names."""
+    from portward.knowledge import catalogue, port_names
+    from portward.scan import ports
+
+    return ports.parse(text, catalogue.load(), port_names.read(Path("/")))
+
+
+def ports_usual(top: int | None = None) -> "Numbers":
+    """Return the ports that are looked at where none are named, or the first of them."""
+    from portward.knowledge import catalogue
+    from portward.scan import ports
+
+    known = catalogue.load()
+    return ports.default(known) if top is None else ports.top(top, known)
+
+
+def hosts_named(words: "Words") -> "tuple[Host, ...]":
+    """Return the hosts that are meant by names, addresses, networks and files."""
+    from portward.scan import resolve
+
+    return resolve.hosts(words)
+
+
+def read_scan(file: Path) -> "Scan":
+    """Read a scan that was made earlier."""
+    from portward.model import scans
+    from portward.model.errors import ScanError
+
+    return scans.decode(_read(file, scans.MAX_BYTES, ScanError), str(file))
+
+
+def scan(asked: "Asked", listener: "Listener") -> "Scan":
+    """Look at hosts from outside."""
+    from portward.scan import look
+
+    return look.look(asked, listener)
 
 
 # --- explain ---------------------------------------------------------------------------------

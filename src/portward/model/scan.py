@@ -29,7 +29,7 @@ class PortState(StrEnum):
     """An answer may have come and been lost on this side, so silence proves nothing."""
 
 
-class Certificate(Struct, frozen=True, kw_only=True):
+class Certificate(Struct, frozen=True, kw_only=True, tag="certificate", tag_field="kind"):
     """What the certificate that a server showed says of itself; nobody checked its issuer."""
 
     subject: str
@@ -46,7 +46,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
     """Fingerprint of the DER form, in lower-case hexadecimal digits."""
 
 
-class Tls(Struct, frozen=True, kw_only=True):
+class Tls(Struct, frozen=True, kw_only=True, tag="tls", tag_field="kind"):
     """What a port speaks of TLS."""
 
     versions: tuple[str, ...]
@@ -60,7 +60,7 @@ class Tls(Struct, frozen=True, kw_only=True):
     certificate: Certificate | Unknown | None = None
 
 
-class Spoken(Struct, frozen=True, kw_only=True):
+class Spoken(Struct, frozen=True, kw_only=True, tag="spoken", tag_field="kind"):
     """What a port was recognised as by what it said, not by its number."""
 
     protocol: str

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portward.model.applied import Applied, History
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
+    from portward.model.scan import Scan
 
 
 def status(case: Case, look: Look) -> str:
@@ -80,6 +81,13 @@ def history(history: "History", look: Look) -> str:
     from portward.report.screen import history as screen  # noqa: PLC0415 - as above
 
     return _paint(screen.history(history), look)
+
+
+def scan(scan: "Scan", look: Look) -> str:
+    """Write what is open from outside."""
+    from portward.report.screen import scan as screen  # noqa: PLC0415 - as above
+
+    return _paint(screen.scan(scan), look)
 
 
 def _paint(screen: Screen, look: Look) -> str:

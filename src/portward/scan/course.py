@@ -1,0 +1,205 @@
+"""How fast a scan goes and when it is done (pure: the time comes in as a value).
+
+The probes of a round are a random sample of all, so the share of them that is answered is about
+the same all the time. Where it falls, packets are being lost, and the rate is cut. Open ports are
+the better witness: they are asked again during the whole scan ("canaries"), and as long as they
+answer, the silence of others is their own. Without that, a host that rations its refusals could
+not be told from one that is overwhelmed.
+"""
+
+from collections import deque
+from enum import Enum
+from math import inf, sqrt
+from typing import NamedTuple
+
+MIN_ROUNDS = 3
+"""No port counts as silent that was asked less often."""
+MAX_ROUNDS = 12
+RISK = 0.001
+"""The number of open ports that may be missed, by what is known of the loss."""
+
+SHORTEST_WAIT = 0.1
+"""Seconds; a host that is busy with something else may take that long."""
+LONGEST_WAIT = 3.0
+UNKNOWN_WAIT = 1.0
+"""As long as the round-trip time is not known (RFC 6298)."""
+
+_WINDOW = 0.01
+_LEAST = 1000
+_SLOWEST = 500.0
+_FASTEST = 10_000_000.0
+_HASTE = 1.08
+_CUT = 0.9
+_FEW = 8
+
+
+class Counts(NamedTuple):
+    """What an engine has counted since the scan began."""
+
+    sent: int = 0
+    """Probes, without canaries."""
+    answered: int = 0
+    """Probes that a SYN-ACK or RST answered."""
+    opened: int = 0
+    refused: int = 0
+    """Probes that ICMP answered: rationed everywhere, so no sign of anything."""
+    canaries: int = 0
+    returned: int = 0
+    """Canaries that were answered."""
+    full: int = 0
+    """Times that this side's own queue took no more probes; they were sent later."""
+    dropped: int = 0
+    """Frames that arrived and that this side had no room for."""
+    slowest: float = 0.0
+    """Seconds of the slowest answer."""
+
+
+class Limits(NamedTuple):
+    """Between which rates, in probes a second, the pace is found."""
+
+    start: float
+    most: float
+    blind: float
+    """The most while nothing at all answers, so that nobody would notice harm."""
+
+
+class Pace:
+    """Finds the rate that path and host bear."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Begin slowly."""
+        self.limits = limits
+        self.rate = min(limits.start, limits.most)
+        self.peak = 0.0
+        """The highest rate that was reached."""
+        self.rationed = False
+        """Refusals are rationed: ports do not answer although open ones would."""
+        self._history: deque[tuple[float, Counts]] = deque()
+        self._window: tuple[float, Counts] | None = None
+        self._share: float | None = None
+        self._cut = False
+        self._goal = inf
+        self._witness: deque[tuple[int, int]] = deque(maxlen=8)
+
+    def new_round(self) -> None:
+        """Forget the share of answers: those that are asked now are others."""
+        self._share = None
+        self._window = None
+        self._history.clear()
+        self._witness.clear()
+
+    def sample(self, now: float, counts: Counts) -> None:
+        """Take the counts of a moment, and adapt."""
+        self._history.append((now, counts))
+        if self._window is None:
+            self._window = (now, counts)
+            return
+        began, before = self._window
+        # An answer takes a while: compare with what had been sent one round trip ago.
+        while len(self._history) > 1 and self._history[1][0] <= now - counts.slowest:
+            self._history.popleft()
+        sent = self._history[0][1].sent - before.sent
+        seconds = now - began
+        if seconds < _WINDOW or sent < min(_LEAST, self.rate * 2 * _WINDOW):
+            return
+        real = (counts.sent - before.sent) / seconds
+        self.peak = max(self.peak, real)
+        self._window = (now, counts._replace(sent=self._history[0][1].sent))
+        self._witness.append((counts.canaries - before.canaries, counts.returned - before.returned))
+        choked = counts.full > before.full or counts.dropped > before.dropped
+        self._adapt(sent, counts.answered - before.answered, real, choked=choked)
+
+    def _adapt(self, sent: int, answered: int, real: float, *, choked: bool) -> None:
+        share = min(1.0, answered / sent)
+        if self._share is None:
+            self._share = share
+        expected = self._share * sent
+        slack = max(0.05 * sent, 3 * sqrt(self._share * (1 - self._share) * sent)) + 8
+        missing = expected - answered
+        asked = sum(one for one, _ in self._witness)
+        returned = sum(one for _, one in self._witness)
+        witnessed = asked >= _FEW
+        lost = 1 - returned / asked if witnessed else 0.0
+        if witnessed and lost > 0.3:  # noqa: PLR2004 - canaries in flight are a few of many
+            self._slow_down(real, lost)
+        elif choked or (missing > slack and not witnessed):
+            self._slow_down(real, missing / max(1.0, expected))
+        else:
+            if missing > slack:
+                self.rationed = True
+                self._share = share
+            self._share = max(self._share, 0.7 * self._share + 0.3 * share)
+            self._speed_up(real, blind=not answered and not returned)
+
+    def _slow_down(self, real: float, lost: float) -> None:
+        keep = max(0.5, 1 - max(0.0, lost)) * _CUT
+        # A window in which this process did not run says little of the path.
+        base = min(self.rate, max(real, self.rate / 2))
+        if not self._cut:
+            self._goal = base * keep * _CUT
+        self.rate = max(_SLOWEST, base * keep)
+        self._cut = True
+        self._witness.clear()
+
+    def _speed_up(self, real: float, *, blind: bool) -> None:
+        most = min(self.limits.most, self.limits.blind) if blind else self.limits.most
+        self._cut = False
+        if real > 0.5 * self.rate and self.rate < most:
+            haste = 2 if self.rate < self._goal / 2 else _HASTE
+            self.rate = min(most, _FASTEST, self.rate * haste)
+
+
+class Step(Enum):
+    """What to do after a round."""
+
+    AGAIN = "again"
+    DONE = "done"
+    UNCERTAIN = "uncertain"
+    """Done, but frames were lost on this side to the last."""
+
+
+class Course:
+    """Decides after each round whether those that were silent are asked once more."""
+
+    def __init__(self, count: int) -> None:
+        """Begin a block of so many probes."""
+        self._count = count
+        self.rounds = 0
+        self._before = Counts()
+        self._risk = 1.0
+
+    def after_round(self, counts: Counts, *, rationed: bool) -> Step:
+        """Judge the round that has just ended."""
+        self.rounds += 1
+        before, self._before = self._before, counts
+        dropped = counts.dropped > before.dropped
+        if counts.answered + counts.refused >= self._count:
+            return Step.DONE
+        if self.rounds >= MAX_ROUNDS:
+            return Step.UNCERTAIN if dropped else Step.DONE
+        if self.rounds < MIN_ROUNDS:
+            self._learn(before, counts)
+            return Step.AGAIN
+        self._learn(before, counts)
+        fresh = counts.opened > before.opened or (
+            not rationed and counts.answered > before.answered
+        )
+        if dropped or fresh or self._risk * max(1, counts.opened) > RISK:
+            return Step.AGAIN
+        return Step.DONE
+
+    def _learn(self, before: Counts, after: Counts) -> None:
+        """Lower the risk that an open port was silent in every round, by what canaries say."""
+        asked = after.canaries - before.canaries
+        if asked >= _FEW:
+            loss = (asked - (after.returned - before.returned) + 1) / (asked + 2)
+        else:  # No witness: the answers that came late say how many were lost.
+            late = (after.answered - before.answered) / max(1, after.answered)
+            loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.1
+        self._risk *= min(1.0, max(loss, 0.0))
+
+    def wait(self, slowest: float, *, near: bool) -> float:
+        """Return for how many seconds silence ends a round; near: the host is on our own link."""
+        if slowest:
+            return min(LONGEST_WAIT, max(SHORTEST_WAIT, 3 * slowest))
+        return 2 * SHORTEST_WAIT if near else UNKNOWN_WAIT

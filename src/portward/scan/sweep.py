@@ -1,0 +1,85 @@
+"""Leads an engine through the rounds of one block, by the clock."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from portward.scan.course import Counts, Course, Pace, Step
+from portward.scan.engines import Engine
+
+_SLICE = 0.002
+"""Seconds' worth of probes between two looks at what has come back."""
+_LEAST_SLICE = 16
+_MOST_SLICE = 4096
+_NAP = 0.001
+
+Watch = Callable[[Counts, int], None]
+"""Is told, several times a second, what is counted and in which round."""
+
+
+class Outcome(NamedTuple):
+    """How a block ended."""
+
+    counts: Counts
+    rounds: int
+    uncertain: bool
+    """Frames were lost on this side to the last, so silence proves nothing."""
+    rationed: bool
+    complete: bool
+    """False: it was interrupted."""
+
+
+def sweep(engine: Engine, pace: Pace, count: int, *, near: bool, watch: Watch) -> Outcome:
+    """Ask until the answer is stable; Ctrl-C ends it early, with what is known by then."""
+    course = Course(count)
+    step = Step.AGAIN
+    complete = True
+    try:
+        while step == Step.AGAIN:
+            if course.rounds:
+                engine.next_round()
+            pace.new_round()
+            _round(engine, pace, course, watch)
+            _settle(engine, course, count, near=near)
+            step = course.after_round(engine.counts(), rationed=pace.rationed)
+    except KeyboardInterrupt:
+        engine.poll()
+        complete = False
+    return Outcome(engine.counts(), course.rounds, step == Step.UNCERTAIN, pace.rationed, complete)
+
+
+def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:
+    """Send to all that have not answered, at the pace."""
+    due = time.monotonic()
+    pace.sample(due, engine.counts())
+    while True:
+        most = int(pace.rate * _SLICE)
+        sent = engine.send(
+            min(max(most, 1 if pace.rate < 1 / _SLICE else _LEAST_SLICE), _MOST_SLICE)
+        )
+        engine.poll()
+        counts = engine.counts()
+        now = time.monotonic()
+        pace.sample(now, counts)
+        watch(counts, course.rounds + 1)
+        if not sent:
+            return
+        due = max(due + sent / pace.rate, now - _SLICE)  # what was missed is not caught up with
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, _NAP))
+            engine.poll()
+
+
+def _settle(engine: Engine, course: Course, count: int, *, near: bool) -> None:
+    """Wait until all have answered, or nothing has come for a while."""
+    last = time.monotonic()
+    before = engine.counts()
+    while before.answered + before.refused < count:
+        time.sleep(_NAP)
+        engine.poll()
+        counts = engine.counts()
+        now = time.monotonic()
+        if (counts.answered, counts.refused) != (before.answered, before.refused):
+            before, last = counts, now
+        elif now - last > course.wait(counts.slowest, near=near):
+            return
