@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from portward.model.explanation import Explanation
     from portward.model.finding import Audit
     from portward.model.plan import Plan
-    from portward.model.scan import Scan
+    from portward.model.scan import Scan, ScanDifference
     from portward.model.service import Catalogue
     from portward.plan.ways import Way
     from portward.policy.guess import Guess
@@ -371,11 +371,11 @@ def hosts_named(words: "Words") -> "tuple[Host, ...]":
 
 
 def read_scan(file: Path) -> "Scan":
-    """Read a scan that was made earlier."""
-    from portward.model import scans
+    """Read a scan that was made earlier, by portward, nmap, masscan or naabu."""
     from portward.model.errors import ScanError
+    from portward.scan import imports
 
-    return scans.decode(_read(file, scans.MAX_BYTES, ScanError), str(file))
+    return imports.read(_read(file, imports.MAX_BYTES, ScanError), str(file))
 
 
 def scan(asked: "Asked", listener: "Listener") -> "Scan":
@@ -383,6 +383,20 @@ def scan(asked: "Asked", listener: "Listener") -> "Scan":
     from portward.scan import look
 
     return look.look(asked, listener)
+
+
+def talk(seen: "Scan") -> "Scan":
+    """Find out what answers behind each open TCP port of a scan, and what TLS it speaks."""
+    from portward.scan import talk
+
+    return talk.added(seen)
+
+
+def scan_difference(old: Path, new: Path) -> "ScanDifference":
+    """Say what changed between two scans that were made earlier."""
+    from portward.scan.changes import changes
+
+    return changes(read_scan(old), read_scan(new), (str(old), str(new)))
 
 
 # --- explain ---------------------------------------------------------------------------------

@@ -3,7 +3,15 @@
 from collections import Counter
 
 from portward.model.net import Protocol
-from portward.model.scan import PortState, Scan, ScannedHost, ScannedPort, Spoken
+from portward.model.scan import (
+    Certificate,
+    PortState,
+    Scan,
+    ScannedHost,
+    ScannedPort,
+    Spoken,
+    Tls,
+)
 from portward.model.unknown import Unknown
 from portward.model.words import printable
 from portward.report.screen import (
@@ -23,11 +31,12 @@ _COLUMNS = (
     Column("Port", 0),
     Column("State", 0, toned=True),
     Column("Answers", 1),
+    Column("TLS", 2),
     Column("Reason", 2),
     Column("RTT", 3),
     Column("TTL", 4),
 )
-_TONES = {
+TONES = {
     PortState.OPEN: Tone.PARTLY,
     PortState.CLOSED: Tone.LOCAL,
     PortState.REFUSED: Tone.LOCAL,
@@ -47,7 +56,7 @@ def scan(found: Scan) -> Screen:
     seen = [host for host in found.hosts if host.asked]
     screen: Screen = [_head(found)]
     screen += [_host(host) for host in seen if _worth(host) or len(seen) == 1]
-    quiet = Counter(_summary(host) for host in seen if not _worth(host) and len(seen) > 1)
+    quiet = Counter(summary(host) for host in seen if not _worth(host) and len(seen) > 1)
     gathered: list[Block] = [
         Paragraph(((f"{plural(count, 'more host')}: ", Tone.TITLE), (text, Tone.PLAIN)))
         for text, count in quiet.items()
@@ -97,7 +106,7 @@ def _worth(host: ScannedHost) -> bool:
 def _host(host: ScannedHost) -> tuple[Block, ...]:
     name = f"{printable(host.name)} ({host.address})" if host.name else host.address
     blocks: list[Block] = [
-        Heading(Tone.PLAIN, ((f"{name}: ", Tone.TITLE), (_summary(host), Tone.PLAIN)))
+        Heading(Tone.PLAIN, ((f"{name}: ", Tone.TITLE), (summary(host), Tone.PLAIN)))
     ]
     if host.ports:
         blocks.append(Table(_COLUMNS, tuple(map(_row, host.ports))))
@@ -108,7 +117,7 @@ def _host(host: ScannedHost) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _summary(host: ScannedHost) -> str:
+def summary(host: ScannedHost) -> str:
     """Count the ports by state: "20 open, 65,515 closed"."""
     counts: Counter[tuple[str, PortState]] = Counter()
     for port in host.ports:
@@ -127,11 +136,12 @@ def _summary(host: ScannedHost) -> str:
 
 def _row(port: ScannedPort) -> Row:
     return Row(
-        _TONES[port.state],
+        TONES[port.state],
         (
             f"{port.port}/{port.protocol}",
             str(port.state),
-            _spoken(port),
+            spoken(port),
+            tls(port),
             port.reason,
             "" if port.rtt is None else _time(port.rtt),
             "" if port.ttl is None else str(port.ttl),
@@ -139,10 +149,38 @@ def _row(port: ScannedPort) -> Row:
     )
 
 
-def _spoken(port: ScannedPort) -> str:
+def spoken(port: ScannedPort) -> str:
+    """Say what answers; that it can be read on the way is said with it."""
     match port.service:
         case Spoken(protocol=protocol, product=product):
-            return printable(f"{protocol}: {product}" if product else protocol)
+            words = printable(f"{protocol}: {product}" if product else protocol)
+            return f"{words} (clear text)" if port.service.cleartext else words
+        case Unknown(reason=reason):
+            return f"unknown ({printable(reason)})"
+        case _:
+            return ""
+
+
+def tls(port: ScannedPort) -> str:
+    """Name the versions of TLS that it speaks, oldest first."""
+    match port.tls:
+        case Tls(versions=versions, starttls=starttls):
+            words = ", ".join(versions)
+            return f"{words} after STARTTLS" if starttls else words
+        case Unknown(reason=reason):
+            return f"unknown ({printable(reason)})"
+        case _:
+            return ""
+
+
+def certificate(port: ScannedPort) -> str:
+    """Say whose the certificate is and until when it holds."""
+    if not isinstance(port.tls, Tls):
+        return ""
+    match port.tls.certificate:
+        case Certificate(subject=subject, not_after=end, self_signed=alone, key=key):
+            how = ", self-signed" if alone else ""
+            return printable(f"{subject}, {key}, until {end:%Y-%m-%d}{how}")
         case Unknown(reason=reason):
             return f"unknown ({printable(reason)})"
         case _:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from portward.model.scan import Spoken, Tls
+from portward.model.net import Protocol
+from portward.model.scan import PortState, Scan, ScannedPort, Spoken, Tls
 from portward.model.unknown import Unknown
 from portward.scan.talk import hello, secure
 from portward.scan.talk.line import REPLY_SECONDS, SECONDS, Line, OverError, Port
@@ -82,6 +83,32 @@ def talk_to_all(
     with ThreadPoolExecutor(max(1, min(WORKERS, len(asked)))) as pool:
         heard = pool.map(lambda one: talk(one[0], one[1], known.get(one[0], "")), asked)
         return dict(zip(asked, heard, strict=True))
+
+
+def added(scan: Scan) -> Scan:
+    """Return a scan with what answers behind its open TCP ports."""
+    names = {host.address: host.name for host in scan.hosts}
+    heard = talk_to_all(
+        ((host.address, port.port) for host in scan.hosts for port in host.ports if _is_open(port)),
+        names,
+    )
+    hosts = (
+        replace(
+            host,
+            ports=tuple(
+                replace(port, **heard[host.address, port.port]._asdict())
+                if _is_open(port)
+                else port
+                for port in host.ports
+            ),
+        )
+        for host in scan.hosts
+    )
+    return replace(scan, hosts=tuple(hosts))
+
+
+def _is_open(port: ScannedPort) -> bool:
+    return port.protocol == Protocol.TCP and port.state == PortState.OPEN
 
 
 def _recognised(port: Port) -> _Found:
