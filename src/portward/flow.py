@@ -3,7 +3,7 @@
 Rooms are imported where they are used, so that a command pays at start-up only for itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from portward.model.plan import Plan
     from portward.model.scan import Scan, ScanDifference
     from portward.model.service import Catalogue
+    from portward.model.verification import Verification
     from portward.plan.ways import Way
     from portward.policy.guess import Guess
     from portward.reach.ruleset import Ruleset
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from portward.scan.look import Asked, Host, Listener
     from portward.scan.ports import Numbers
     from portward.scan.resolve import Words
+    from portward.verify.reconcile import Outside
 
 STATE_DIR = Path("/var/lib/portward")
 POLICY_FILE = Path("/etc/portward/policy.toml")
@@ -397,6 +399,73 @@ def scan_difference(old: Path, new: Path) -> "ScanDifference":
     from portward.scan.changes import changes
 
     return changes(read_scan(old), read_scan(new), (str(old), str(new)))
+
+
+# --- verify: inside and outside ------------------------------------------------------------------
+
+
+def verify(
+    judged: Case, outsides: "Sequence[Outside]", policy_file: Path | None = None
+) -> "Verification":
+    """Hold scans against what the machine says of itself."""
+    from portward.verify.reconcile import reconcile
+
+    return reconcile(judged, site(judged.snapshot, (), policy_file), outsides)
+
+
+def verify_from_here(
+    here: Callable[[], Case], ports: "Numbers | None", addresses: tuple[str, ...] = ()
+) -> "Verification":
+    """Look at this machine from a place outside that is made on it, and take it away again.
+
+    ``here`` joins this machine, as it is when it is called, with the policy.
+    """
+    from functools import partial
+
+    from portward.scan.vantage import Vantage
+    from portward.verify import standing
+    from portward.verify.reconcile import Outside, reconcile
+
+    before = here()
+    targets = addresses or standing.targets(before.snapshot)
+    stands = standing.standings(before.snapshot, before.policy, targets)
+    outsides = []
+    with Vantage([one.address for one in stands], targets) as place:
+        judged = here()  # with the cable in, which the rules may treat in their own way
+        asked = ports or standing.ports(judged)
+        for one in stands:
+            place.stand_at(one.address)
+            alike = standing.same_family(targets, one)
+            seen = place.inside(partial(scan_from_here, alike, asked))
+            outsides.append(Outside(seen, one.address, place.device))
+        rules = site(judged.snapshot)
+        notes = standing.notes(stands, place.device)
+    return reconcile(judged, rules, outsides, notes)
+
+
+def scan_from_here(addresses: Sequence[str], ports: "Numbers") -> "Scan":
+    """Look at some addresses, without telling anyone of progress."""
+    from portward.scan.look import Asked, Listener
+    from portward.scan.resolve import Words
+
+    return scan(Asked(hosts=hosts_named(Words(tuple(addresses))), ports=ports), Listener())
+
+
+def scan_from(destination: str, addresses: Sequence[str], ports: "Numbers") -> "Scan":
+    """Let portward on another machine look, over SSH."""
+    from portward.scan import far, imports
+    from portward.scan.ports import written_all
+
+    words = ("scan", "--format", "json", "--ports", written_all(ports), "--", *addresses)
+    return imports.read(far.run(destination, words), destination)
+
+
+def snapshot_of(destination: str) -> Snapshot:
+    """Let portward on another machine take a snapshot of it, over SSH."""
+    from portward.model import snapshots
+    from portward.scan import far
+
+    return snapshots.decode(far.run(destination, ("snapshot",)), destination)
 
 
 # --- explain ---------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from portward.model.applied import Applied, History
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
-    from portward.model.scan import Scan
+    from portward.model.scan import Scan, ScanDifference
+    from portward.model.verification import Verification
 
 UNBOUNDED = 1_000_000
 """The width of a pipe or file: nothing is wrapped and no column falls away."""
@@ -49,7 +50,7 @@ def formats(document: str) -> list[str]:
 
 Document: TypeAlias = (
     "Case | Audit | Explanation | PortReach | PacketReach | Matrix | Difference | Plan | Applied"
-    "| History | Scan"
+    "| History | Scan | ScanDifference | Verification"
 )
 
 
@@ -79,6 +80,8 @@ _KINDS = {
     "Applied": "applied",
     "History": "history",
     "Scan": "scan",
+    "ScanDifference": "changes",
+    "Verification": "verification",
 }
 """By the name of the type, so that no command imports the types of another's documents."""
 

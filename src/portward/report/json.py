@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from portward.model.explanation import Explanation
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
-    from portward.model.scan import Scan, ScannedHost, ScannedPort
+    from portward.model.scan import Scan, ScanDifference, ScannedHost, ScannedPort
+    from portward.model.verification import Verification
 
 _BEYOND_ASCII = re.compile(r"[^\n -~]")
 
@@ -80,6 +81,16 @@ def history(history: "History", _look: Look) -> str:
 def scan(scan: "Scan", _look: Look) -> str:
     """Write what was seen from outside."""
     return _answer("portward-scan/1", scan)
+
+
+def changes(found: "ScanDifference", _look: Look) -> str:
+    """Write what changed between two scans."""
+    return _answer("portward-scan-difference/1", found)
+
+
+def verification(found: "Verification", _look: Look) -> str:
+    """Write whether inside and outside agree."""
+    return _answer("portward-verification/1", found)
 
 
 def scan_port(address: str, port: "ScannedPort") -> str:

@@ -138,3 +138,11 @@ def _digits(item: str) -> bool:
     if not item or item.strip("0123456789-"):
         raise UsageError(f'"{item}" is no port')
     return True
+
+
+def written_all(ports: Numbers) -> str:
+    """Write ports of all protocols the way parse() reads them: "T:22,80,U:53"."""
+    letters = {protocol: letter for letter, protocol in _LETTERS.items()}
+    return ",".join(
+        f"{letters[protocol]}:{written(some)}" for protocol, some in ports.items() if some
+    )

@@ -1,0 +1,155 @@
+"""The screen of ``portward verify``."""
+
+from collections.abc import Iterator
+
+from portward.model.reaching import Answer
+from portward.model.verification import SEVERITIES, Outcome, Verification, Verified, View
+from portward.model.words import printable
+from portward.report.screen import (
+    Block,
+    Column,
+    Heading,
+    Listing,
+    Paragraph,
+    Row,
+    Screen,
+    Table,
+    Tone,
+)
+
+TONES = {
+    Outcome.EXPOSED: Tone.ALLOWED,
+    Outcome.CLOSED: Tone.LOCAL,
+    Outcome.UNTOLD: Tone.UNKNOWN,
+    **{outcome: Tone(severity) for outcome, severity in SEVERITIES.items()},
+}
+_COLUMNS = (
+    Column("Port", 0),
+    Column("From", 0, least=9),
+    Column("Outcome", 0, toned=True, good=34, least=16),
+    Column("Seen", 2),
+    Column("Rules", 3),
+    Column("Service", 1),
+    Column("Program", 4),
+)
+_RULES = {Answer.YES: "let it in", Answer.NO: "keep it out", Answer.PERHAPS: "perhaps"}
+
+
+def verification(found: Verification) -> Screen:
+    """Say whether inside and outside agree, then port by port where they do not."""
+    words, tone = verdict(found)
+    screen: Screen = [
+        (
+            Paragraph(((printable(found.hostname) or "this machine", Tone.TITLE),)),
+            Heading(tone, ((words, Tone.TITLE),)),
+        ),
+        tuple(Paragraph(((line, Tone.PLAIN),), indent=2) for line in map(_view, found.views)),
+    ]
+    if found.ports:
+        screen.append((Table(_COLUMNS, tuple(map(_row, found.ports))),))
+    findings = tuple(_explained(found))
+    if findings:
+        screen.append(findings)
+    if found.notes:
+        items = tuple(((printable(one), Tone.QUIET),) for one in found.notes)
+        screen.append(
+            (
+                Paragraph((("What this proves, and what not:", Tone.QUIET),)),
+                Listing(items, indent=2),
+            )
+        )
+    if found.gaps:
+        items = tuple(((printable(one), Tone.PLAIN),) for one in found.gaps)
+        title = Paragraph((("Not everything could be told:", Tone.UNKNOWN),))
+        screen.append((title, Listing(items, indent=2)))
+    return screen
+
+
+def verdict(found: Verification) -> tuple[str, Tone]:
+    """Return the sentence that matters, and how it looks."""
+    must_fail = sum(view.must_fail for view in found.views)
+    failed = sum(view.failed for view in found.views)
+    must_succeed = sum(view.must_succeed for view in found.views)
+    succeeded = sum(view.succeeded for view in found.views)
+    untold = sum(view.untold for view in found.views)
+    through = (
+        must_fail
+        - failed
+        - sum(
+            one.intended is False and one.outcome == Outcome.UNTOLD and bool(one.seen)
+            for one in found.ports
+        )
+    )
+    parts = []
+    if must_fail == failed:
+        parts.append(f"All {must_fail:,} attempts that must fail failed")
+    else:
+        parts.append(f"{failed:,} of {must_fail:,} attempts that must fail failed")
+    if must_succeed:
+        parts.append(
+            f"all {must_succeed:,} that must succeed succeeded"
+            if must_succeed == succeeded
+            else f"{succeeded:,} of {must_succeed:,} that must succeed succeeded"
+        )
+    if untold:
+        parts.append(f"{untold:,} are not told")
+    worst = min((SEVERITIES[one.outcome].rank for one in found.findings), default=None)
+    if worst is not None:
+        tone = next(Tone(one) for one in SEVERITIES.values() if one.rank == worst)
+    else:
+        tone = Tone.UNKNOWN if untold or found.gaps or through else Tone.ALLOWED
+    return f"{'; '.join(parts)}.", tone
+
+
+def _view(view: View) -> str:
+    source = view.source or "an unknown address"
+    by = f" by {view.interface}" if view.interface else ""
+    asked = ", ".join(f"{ports}/{protocol}" for protocol, ports in view.asked.items())
+    counts = f"{view.failed:,} of {view.must_fail:,} failed as they must"
+    if view.must_succeed:
+        counts += f", {view.succeeded:,} of {view.must_succeed:,} succeeded as they must"
+    return printable(f"From {source}{by} to {view.address} ({asked or 'what it lists'}): {counts}.")
+
+
+def _row(one: Verified) -> Row:
+    several = f" at {one.address}"
+    return Row(
+        TONES[one.outcome],
+        (
+            f"{one.port}/{one.protocol}",
+            (one.source or "unknown") + several,
+            str(one.outcome),
+            " or ".join(one.seen) or "not asked",
+            _RULES[one.reach],
+            printable(_service(one)),
+            printable(one.program),
+        ),
+    )
+
+
+def _service(one: Verified) -> str:
+    if one.answers and one.service and one.answers != one.service:
+        return f"{one.service}, answers as {one.answers}"
+    return one.service or one.answers
+
+
+def _explained(found: Verification) -> Iterator[Block]:
+    """Say once of each kind of finding what it means, with the rules that decide."""
+    for outcome in dict.fromkeys(one.outcome for one in (*found.findings, *_untold(found))):
+        members = [one for one in found.ports if one.outcome == outcome]
+        ports = ", ".join(dict.fromkeys(f"{one.port}/{one.protocol}" for one in members))
+        yield Heading(
+            TONES[outcome], ((f"{outcome}: ", Tone.TITLE), (printable(ports), Tone.PLAIN))
+        )
+        for why in dict.fromkeys(one.why for one in members):
+            yield Paragraph(((printable(why), Tone.PLAIN),), indent=2)
+        rules = dict.fromkeys(
+            printable(f"{rule.verdict}: {rule.words}") for one in members for rule in one.decided_by
+        )
+        if rules:
+            items = tuple(((rule, Tone.QUIET),) for rule in list(rules)[:5])
+            yield Listing(items, indent=2)
+
+
+def _untold(found: Verification) -> tuple[Verified, ...]:
+    return tuple(one for one in found.ports if one.outcome == Outcome.UNTOLD)

@@ -1,0 +1,199 @@
+"""A place outside of this machine, made on this machine: a network of its own, joined by one cable.
+
+The machine sees real packets come in by the cable (a veth pair), from whichever source address is
+wanted. Nothing stays: the network exists as long as a thread of this process lives in it, and with
+the network goes the cable, its routes and its addresses, also when the process is killed.
+"""
+
+import ctypes
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Self, TypeVar
+
+from portward.model.errors import ScanError
+
+T = TypeVar("T")
+_CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
+_SECONDS = 10
+_FAR_END = "outside"
+_WHERE = "a vantage on this machine"
+
+
+class Vantage:
+    """A network outside, from which this machine's addresses are reached by one cable.
+
+    Raises ScanError where it cannot be made: that needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)
+    and the command ip.
+    """
+
+    def __init__(self, sources: Iterable[str], targets: Iterable[str]) -> None:
+        """Take the addresses that packets shall come from, and those that they may go to."""
+        self._sources = tuple(sources)
+        self._targets = tuple(targets)
+        self.device = f"pw-{os.urandom(4).hex()}"
+        """This machine's end of the cable."""
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+    def __enter__(self) -> Self:
+        """Make the network, and plug in the cable."""
+        entered: Future[int] = Future()
+        # A daemon, so that nothing waits for it where the process ends at once.
+        self._thread = threading.Thread(target=self._live, args=(entered,), daemon=True)
+        self._thread.start()
+        try:
+            self._plug_in(entered.result(_SECONDS))
+        except OSError as error:
+            self.__exit__()
+            raise ScanError(
+                f"cannot be made: {error.strerror}", where=_WHERE, mend="run as root"
+            ) from None
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing behind."""
+        # At once, as the kernel takes its time to end a network that nobody lives in.
+        if Path(f"/sys/class/net/{self.device}").exists():
+            _ip(f"link delete {self.device}")
+        self._work.put(None)
+        self._thread.join(_SECONDS)
+
+    def inside(self, work: Callable[[], T]) -> T:
+        """Do something out there and return what it returns."""
+        done: Future[T] = Future()
+
+        def do() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+                done.set_exception(error)
+
+        self._work.put(do)
+        return done.result()
+
+    def stand_at(self, source: str) -> None:
+        """Let everything that is sent from now on come from one of the sources."""
+        self.inside(
+            lambda: _ip(f"route replace {_everything(source)} dev {_FAR_END} src {source}")
+        )
+
+    def _live(self, entered: Future[int]) -> None:
+        """Live in the network, and do there what comes."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(_CLONE_NEWNET):
+            number = ctypes.get_errno()
+            entered.set_exception(OSError(number, os.strerror(number)))
+            return
+        entered.set_result(threading.get_native_id())
+        while work := self._work.get():
+            work()
+
+    def _plug_in(self, thread: int) -> None:
+        """Join both networks, with routes for the sources here and for everything there."""
+        there = f"/proc/{os.getpid()}/task/{thread}/ns/net"
+        near, far = _random_mac(), _random_mac()
+        _ip(
+            f"link add {self.device} address {near} type veth "
+            f"peer name {_FAR_END} address {far} netns {there}",
+            # Without an address, so that this machine has no new one to be reached at.
+            f"link set {self.device} addrgenmode none",
+            f"link set {self.device} up",
+        )
+        self.inside(
+            lambda: _ip(
+                "link set lo up", f"link set {_FAR_END} addrgenmode none", f"link set {_FAR_END} up"
+            )
+        )
+        # Neighbours are told to each other: rules about ARP and ND are not what is asked about.
+        self.inside(
+            lambda: _ip(
+                *(
+                    f"address add {_host(one)} dev {_FAR_END}{_without_check(one)}"
+                    for one in self._sources
+                ),
+                *(
+                    f"route add {everything} dev {_FAR_END}"
+                    for everything in dict.fromkeys(map(_everything, self._sources))
+                ),
+                *(
+                    f"neigh add {one} lladdr {near} dev {_FAR_END} nud permanent"
+                    for one in self._targets
+                ),
+            )
+        )
+        _ip(
+            *(f"route add {_host(one)} dev {self.device}" for one in self._sources),
+            *(
+                f"neigh add {one} lladdr {far} dev {self.device} nud permanent"
+                for one in self._sources
+            ),
+        )
+        for source in self._sources:
+            self._expect_answers(source)
+
+    def _expect_answers(self, source: str) -> None:
+        """Make sure that answers come back, whatever rules of routing this machine has."""
+        for target in self._targets:
+            if _everything(target) != _everything(source):
+                continue
+            printed = _ip(f"-j route get {source} from {target}", batch=False)
+            if json.loads(printed)[0].get("dev") != self.device:
+                raise ScanError(
+                    f"what {target} sends to {source} goes elsewhere, by a rule of routing",
+                    where=_WHERE,
+                    mend="scan from another machine: --from-outside or --via",
+                )
+            return
+
+
+def _ip(*commands: str, batch: bool = True) -> str:
+    """Run ip(8) on some commands, all in one process."""
+    if not commands:
+        return ""
+    words = ["ip", "-batch", "-"] if batch else ["ip", *commands[0].split()]
+    try:
+        done = subprocess.run(  # noqa: S603 - words of our own, and addresses that were parsed
+            words,
+            input="\n".join(commands) if batch else None,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ScanError("needs the command ip", where=_WHERE, mend="install iproute2") from None
+    except subprocess.TimeoutExpired:
+        raise ScanError("ip does not end", where=_WHERE) from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        why = said[0].removeprefix("RTNETLINK answers: ") if said else f"status {done.returncode}"
+        mend = "run as root" if "not permitted" in why else ""
+        raise ScanError(f"cannot be made: {why}", where=_WHERE, mend=mend)
+    return done.stdout
+
+
+def _everything(address: str) -> str:
+    """Return the prefix of all addresses of a family."""
+    return "::/0" if ":" in address else "0.0.0.0/0"
+
+
+def _host(address: str) -> str:
+    return f"{address}/128" if ":" in address else f"{address}/32"
+
+
+def _without_check(address: str) -> str:
+    """Skip the search for others with the same address (DAD), for which nobody is there."""
+    return " nodad" if ":" in address else ""
+
+
+def _random_mac() -> str:
+    """Make an address that is ours to give: local, and of one station (IEEE 802)."""
+    return ":".join(f"{one:02x}" for one in (0x02, *os.urandom(5)))
