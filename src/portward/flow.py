@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 STATE_DIR = Path("/var/lib/portward")
 POLICY_FILE = Path("/etc/portward/policy.toml")
 MAX_POLICY_BYTES = 1 << 20
+_CABLE_RATE = 200_000
+"""Probes a second at most to this machine itself; a router on the way would get fewer."""
 MAX_RULESET_BYTES = 256 << 20
 """100,000 rules take a quarter of it."""
 
@@ -436,19 +438,22 @@ def verify_from_here(
         for one in stands:
             place.stand_at(one.address)
             alike = standing.same_family(targets, one)
-            seen = place.inside(partial(scan_from_here, alike, asked))
-            outsides.append(Outside(seen, one.address, place.device))
+            seen = place.inside(partial(scan_from_here, alike, asked, rate=_CABLE_RATE))
+            outsides.append(Outside(seen, one.address, place.device, one.stands_for))
         rules = site(judged.snapshot)
         notes = standing.notes(stands, place.device)
     return reconcile(judged, rules, outsides, notes)
 
 
-def scan_from_here(addresses: Sequence[str], ports: "Numbers") -> "Scan":
+def scan_from_here(
+    addresses: Sequence[str], ports: "Numbers", *, rate: float | None = None
+) -> "Scan":
     """Look at some addresses, without telling anyone of progress."""
     from portward.scan.look import Asked, Listener
     from portward.scan.resolve import Words
 
-    return scan(Asked(hosts=hosts_named(Words(tuple(addresses))), ports=ports), Listener())
+    hosts = hosts_named(Words(tuple(addresses)))
+    return scan(Asked(hosts=hosts, ports=ports, rate=rate), Listener())
 
 
 def scan_from(destination: str, addresses: Sequence[str], ports: "Numbers") -> "Scan":

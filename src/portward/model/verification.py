@@ -75,6 +75,8 @@ class View(Struct, frozen=True, kw_only=True):
     address: str
     source: str
     """Empty: not known."""
+    stands_for: str
+    """Whom the source was chosen for, such as "everyone"; empty: it is itself."""
     interface: str
     """By which its packets come in, or the answers leave; empty: not known."""
     engine: str

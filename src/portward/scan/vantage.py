@@ -22,6 +22,8 @@ T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 _SECONDS = 10
 _FAR_END = "outside"
+_ROUTER = "fe80::1"
+"""This machine, on the cable; the only address that it gets."""
 _WHERE = "a vantage on this machine"
 
 
@@ -66,6 +68,10 @@ class Vantage:
         self._work.put(None)
         self._thread.join(_SECONDS)
 
+    @property
+    def _has_ipv6(self) -> bool:
+        return any(":" in one for one in self._sources)
+
     def inside(self, work: Callable[[], T]) -> T:
         """Do something out there and return what it returns."""
         done: Future[T] = Future()
@@ -81,9 +87,7 @@ class Vantage:
 
     def stand_at(self, source: str) -> None:
         """Let everything that is sent from now on come from one of the sources."""
-        self.inside(
-            lambda: _ip(f"route replace {_everything(source)} dev {_FAR_END} src {source}")
-        )
+        self.inside(lambda: _ip(f"route replace {_way(source)} src {source}"))
 
     def _live(self, entered: Future[int]) -> None:
         """Live in the network, and do there what comes."""
@@ -103,26 +107,25 @@ class Vantage:
         _ip(
             f"link add {self.device} address {near} type veth "
             f"peer name {_FAR_END} address {far} netns {there}",
-            # Without an address, so that this machine has no new one to be reached at.
             f"link set {self.device} addrgenmode none",
             f"link set {self.device} up",
+            # For IPv6 a neighbour must answer, and none does for an address of another link.
+            *((f"address add {_ROUTER}/64 dev {self.device} nodad",) if self._has_ipv6 else ()),
         )
         self.inside(
             lambda: _ip(
                 "link set lo up", f"link set {_FAR_END} addrgenmode none", f"link set {_FAR_END} up"
             )
         )
-        # Neighbours are told to each other: rules about ARP and ND are not what is asked about.
+        # Neighbours are told to each other as far as possible: rules about ARP and neighbour
+        # discovery are not what is asked about.
         self.inside(
             lambda: _ip(
                 *(
                     f"address add {_host(one)} dev {_FAR_END}{_without_check(one)}"
                     for one in self._sources
                 ),
-                *(
-                    f"route add {everything} dev {_FAR_END}"
-                    for everything in dict.fromkeys(map(_everything, self._sources))
-                ),
+                *(f"route add {way}" for way in dict.fromkeys(map(_way, self._sources))),
                 *(
                     f"neigh add {one} lladdr {near} dev {_FAR_END} nud permanent"
                     for one in self._targets
@@ -142,7 +145,7 @@ class Vantage:
     def _expect_answers(self, source: str) -> None:
         """Make sure that answers come back, whatever rules of routing this machine has."""
         for target in self._targets:
-            if _everything(target) != _everything(source):
+            if (":" in target) != (":" in source):
                 continue
             printed = _ip(f"-j route get {source} from {target}", batch=False)
             if json.loads(printed)[0].get("dev") != self.device:
@@ -180,9 +183,11 @@ def _ip(*commands: str, batch: bool = True) -> str:
     return done.stdout
 
 
-def _everything(address: str) -> str:
-    """Return the prefix of all addresses of a family."""
-    return "::/0" if ":" in address else "0.0.0.0/0"
+def _way(source: str) -> str:
+    """Return the route to everything of a family."""
+    if ":" in source:
+        return f"::/0 via {_ROUTER} dev {_FAR_END}"
+    return f"0.0.0.0/0 dev {_FAR_END}"
 
 
 def _host(address: str) -> str:

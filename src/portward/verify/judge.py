@@ -1,8 +1,7 @@
 """What two views of one port come to: a table, in words."""
 
-from collections.abc import Iterable
+from typing import NamedTuple
 
-from portward.model.net import Protocol
 from portward.model.reaching import Answer
 from portward.model.scan import PortState
 from portward.model.verification import Outcome
@@ -11,25 +10,31 @@ SHUT = frozenset({PortState.CLOSED, PortState.REFUSED, PortState.FILTERED})
 """Ways in which nobody answered, for certain."""
 
 
-def judge(
-    seen: Iterable[PortState],
-    listens: bool | None,  # noqa: FBT001 - facts of one port, in the order of the table below
-    reach: Answer,
-    intended: bool | None,  # noqa: FBT001 - as above
-    protocol: Protocol = Protocol.TCP,
-) -> tuple[Outcome, str]:
+class Sides(NamedTuple):
+    """What is known of one port and one source, from both sides."""
+
+    seen: frozenset[PortState]
+    """From outside; several where it is only counted, none where it was not asked."""
+    listens: bool | None
+    """Something on the machine takes packets for it; None: not known."""
+    reach: Answer
+    """Whether the rules let the source in."""
+    intended: bool | None
+    """Whether the policy does; None: not known."""
+
+
+def judge(port: Sides) -> tuple[Outcome, str]:
     """Return the outcome for one port, and the sentence that says why."""
-    states = frozenset(seen)
-    if not states:
+    if not port.seen:
         return Outcome.UNTOLD, "The scan did not ask for it."
-    if states == {PortState.OPEN}:
-        return _opened(listens, reach, intended)
-    if states <= SHUT:
-        return _shut(listens, reach, intended)
-    if PortState.SILENT in states and listens is False:
-        return Outcome.CLOSED, "Nothing listens, and nobody answered."
-    if PortState.SILENT in states and protocol == Protocol.UDP:
-        rules = "as the rules say" if reach == Answer.NO else "though the rules let it in"
+    if port.seen == {PortState.OPEN}:
+        return _opened(port)
+    if port.seen <= SHUT:
+        return _shut(port)
+    if port.seen <= SHUT | {PortState.SILENT}:
+        if port.listens is False:
+            return Outcome.CLOSED, "Nothing listens, and nobody answered."
+        rules = "as the rules say" if port.reach == Answer.NO else "though the rules let it in"
         return (
             Outcome.UNTOLD,
             f"It was silent, {rules}; a UDP program with nothing to say is silent too.",
@@ -37,45 +42,34 @@ def judge(
     return Outcome.UNTOLD, "Its answer may have been lost, so silence proves nothing."
 
 
-def _opened(
-    listens: bool | None,  # noqa: FBT001 - as in judge()
-    reach: Answer,
-    intended: bool | None,  # noqa: FBT001
-) -> tuple[Outcome, str]:
-    if listens is False:
+def _opened(port: Sides) -> tuple[Outcome, str]:
+    if port.listens is False:
         why = "Something answers, and nothing on the machine listens: it is answered elsewhere, "
         return Outcome.HIDDEN, f"{why}or the socket is hidden."
-    if reach == Answer.NO:
-        why = (
-            "It answers, and the machine's rules let no packet from there in: something in between "
-        )
-        return (
-            Outcome.BYPASSED,
-            f"{why}answers for it or changes the source, or the model is wrong.",
-        )
-    if listens is None:
+    if port.reach == Answer.NO:
+        why = "It answers, and the machine's rules let no packet from there in: something in "
+        why += "between answers for it or changes the source, or the model is wrong."
+        return Outcome.BYPASSED, why
+    if port.listens is None:
         return Outcome.UNTOLD, "It answers, and it is not known what listens on the machine."
-    if intended:
+    if port.intended:
         return Outcome.EXPOSED, "It answers, and the policy wants it."
-    if intended is None:
+    if port.intended is None:
         return Outcome.UNTOLD, "It answers, and it is not known whether the policy wants that."
     return Outcome.UNINTENDED, "It answers, and no allowance of the policy is for this source."
 
 
-def _shut(
-    listens: bool | None,  # noqa: FBT001 - as in judge()
-    reach: Answer,
-    intended: bool | None,  # noqa: FBT001
-) -> tuple[Outcome, str]:
-    if listens is False:
+def _shut(port: Sides) -> tuple[Outcome, str]:
+    if port.listens is False:
         return Outcome.CLOSED, "Nothing listens, and nobody answered."
-    if listens is None:
+    if port.listens is None:
         return Outcome.UNTOLD, "Nobody answered, and it is not known what listens on the machine."
-    if reach == Answer.NO and intended:
-        return Outcome.BLOCKED, "The policy lets this source in, and the rules do not."
-    if reach == Answer.PERHAPS and intended:
-        return Outcome.UNTOLD, "Nobody answered, and what the rules say is not certain."
-    if reach != Answer.YES:
+    if port.reach == Answer.YES:
+        why = "It listens and the rules let this source in, but nobody answered: something before "
+        return Outcome.UPSTREAM, f"{why}the machine stops it, or the program does not answer."
+    if port.reach == Answer.NO:
+        if port.intended:
+            return Outcome.BLOCKED, "The policy lets this source in, and the rules do not."
         return Outcome.CLOSED, "It listens, and the rules keep this source out."
-    why = "It listens and the rules let this source in, but nobody answered: something before the "
-    return Outcome.UPSTREAM, f"{why}machine stops it, or the program does not answer."
+    outcome = Outcome.UNTOLD if port.intended else Outcome.CLOSED
+    return outcome, "Nobody answered, and what the rules say is not certain."

@@ -19,7 +19,7 @@ from portward.policy.networks import PRIVATE_NETWORKS
 from portward.reach.site import Site
 from portward.reach.trace import Question, follow
 from portward.verify.inside import SCANNED, Address, Machine
-from portward.verify.judge import SHUT, judge
+from portward.verify.judge import SHUT, Sides, judge
 
 _APART = timedelta(minutes=10)
 """Between the two views, after which what changed meanwhile may look like a difference."""
@@ -37,6 +37,8 @@ class Outside(NamedTuple):
     """The address that the machine sees; empty: that which the scan names."""
     interface: str = ""
     """By which its packets come in; empty: by which an answer leaves."""
+    stands_for: str = ""
+    """Whom the source was chosen for."""
 
 
 class _Reached(NamedTuple):
@@ -109,6 +111,7 @@ class _Look:
         view = View(
             address=self._host.address,
             source=str(asker.source or ""),
+            stands_for=self._outside.stands_for,
             interface=asker.interface,
             engine=self._outside.scan.engine,
             started=self._outside.scan.started,
@@ -255,13 +258,13 @@ class _Look:
         reached = self._reach(protocol, port, holders)
         listens = bool(holders) or reached.passed_on
         intended = self._intended(holders)
-        outcome, why = judge(
-            seen,
+        sides = Sides(
+            frozenset(seen),
             listens if machine.sees_listeners or listens else None,
             reached.answer,
             intended,
-            protocol,
         )
+        outcome, why = judge(sides)
         spoken = self._spoken.get((protocol, port))
         first = holders[0] if holders else None
         return Verified(
@@ -270,7 +273,7 @@ class _Look:
             port=port,
             source=str(asker.source or ""),
             seen=seen,
-            listens=listens if machine.sees_listeners or listens else None,
+            listens=sides.listens,
             reach=reached.answer,
             intended=intended,
             outcome=outcome,

@@ -25,8 +25,9 @@ TONES = {
 }
 _COLUMNS = (
     Column("Port", 0),
-    Column("From", 0, least=9),
-    Column("Outcome", 0, toned=True, good=34, least=16),
+    Column("Of", 0, least=9),
+    Column("From", 0, good=24, least=9),
+    Column("Outcome", 0, toned=True, good=31, least=16),
     Column("Seen", 2),
     Column("Rules", 3),
     Column("Service", 1),
@@ -46,7 +47,7 @@ def verification(found: Verification) -> Screen:
         tuple(Paragraph(((line, Tone.PLAIN),), indent=2) for line in map(_view, found.views)),
     ]
     if found.ports:
-        screen.append((Table(_COLUMNS, tuple(map(_row, found.ports))),))
+        screen.append((Table(_COLUMNS, tuple(_rows(found))),))
     findings = tuple(_explained(found))
     if findings:
         screen.append(findings)
@@ -103,28 +104,39 @@ def verdict(found: Verification) -> tuple[str, Tone]:
 
 def _view(view: View) -> str:
     source = view.source or "an unknown address"
+    source += f" ({view.stands_for})" if view.stands_for else ""
     by = f" by {view.interface}" if view.interface else ""
     asked = ", ".join(f"{ports}/{protocol}" for protocol, ports in view.asked.items())
     counts = f"{view.failed:,} of {view.must_fail:,} failed as they must"
     if view.must_succeed:
         counts += f", {view.succeeded:,} of {view.must_succeed:,} succeeded as they must"
-    return printable(f"From {source}{by} to {view.address} ({asked or 'what it lists'}): {counts}.")
+    return printable(f"From {source}{by} to {view.address}, {asked or 'what it lists'}: {counts}.")
 
 
-def _row(one: Verified) -> Row:
-    several = f" at {one.address}"
-    return Row(
-        TONES[one.outcome],
-        (
-            f"{one.port}/{one.protocol}",
-            (one.source or "unknown") + several,
-            str(one.outcome),
-            " or ".join(one.seen) or "not asked",
-            _RULES[one.reach],
-            printable(_service(one)),
-            printable(one.program),
-        ),
-    )
+def _rows(found: Verification) -> Iterator[Row]:
+    """Join what is the same for several sources into one row."""
+    names = {view.source: view.stands_for for view in found.views if view.stands_for}
+    alike: dict[tuple[object, ...], list[Verified]] = {}
+    for one in found.ports:
+        key = (one.outcome, one.protocol, one.port, one.address, one.seen, one.reach, one.service)
+        alike.setdefault(key, []).append(one)
+    several = len({view.address for view in found.views}) > 1
+    for members in alike.values():
+        one = members[0]
+        sources = ", ".join(names.get(each.source) or each.source or "?" for each in members)
+        yield Row(
+            TONES[one.outcome],
+            (
+                f"{one.port}/{one.protocol}",
+                one.address if several else "",
+                printable(sources),
+                str(one.outcome),
+                " or ".join(one.seen) or "not asked",
+                _RULES[one.reach],
+                printable(_service(one)),
+                printable(one.program),
+            ),
+        )
 
 
 def _service(one: Verified) -> str:
