@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from portward.model.net import Protocol
-from portward.model.scan import Scan, ScannedHost, ScannedPort
+from portward.model.scan import PortState, Scan, ScannedHost, ScannedPort
 from portward.model.unknown import Unknown
 from portward.scan import collect, links, targets
 from portward.scan import ports as words
@@ -245,7 +245,7 @@ class _Look:
                         targets.written(address),
                         collect.port(
                             block.ports[column],
-                            collect.PortState.OPEN,
+                            PortState.OPEN,
                             record,
                             len(address),
                         ),

@@ -150,12 +150,14 @@ class BpfEngine:
         if control.next < control.end and most >= _WORTH_TWO and self._two:
             other = Thread(target=self._push, args=(most, full))
             other.start()
-            self._push(most, full)
-            other.join()
+            try:
+                self._push(most, full)
+            finally:
+                other.join()
         else:
             self._push(most, full)
         sent: int = control.sent - before
-        return max(sent, control.next < control.end)
+        return sent or int(control.next < control.end)
 
     def _push(self, most: int, full: int) -> None:
         """Run the program until it has sent enough, the round is over or the queue is full."""
