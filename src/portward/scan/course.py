@@ -31,6 +31,8 @@ _FASTEST = 10_000_000.0
 _HASTE = 1.08
 _CUT = 0.9
 _FEW = 8
+_WORTH = 0.2
+"""A round that closes a smaller share of what it asks is not repeated for the closed ones' sake."""
 
 
 class Counts(NamedTuple):
@@ -52,6 +54,8 @@ class Counts(NamedTuple):
     """Frames that arrived and that this side had no room for."""
     slowest: float = 0.0
     """Seconds of the slowest answer."""
+    usual: float = 0.0
+    """Seconds that an answer takes, averaged over the last few."""
 
 
 class Limits(NamedTuple):
@@ -72,12 +76,11 @@ class Pace:
         self.rate = min(limits.start, limits.most)
         self.peak = 0.0
         """The highest rate that was reached."""
-        self.rationed = False
-        """Refusals are rationed: ports do not answer although open ones would."""
         self._history: deque[tuple[float, Counts]] = deque()
         self._window: tuple[float, Counts] | None = None
         self._share: float | None = None
-        self._cut = False
+        self._cut: tuple[float, float, float] | None = None
+        """Share, speed and rate before the last cut, if the window before was cut."""
         self._goal = inf
         self._witness: deque[tuple[int, int]] = deque(maxlen=8)
 
@@ -96,7 +99,7 @@ class Pace:
             return
         began, before = self._window
         # An answer takes a while: compare with what had been sent one round trip ago.
-        while len(self._history) > 1 and self._history[1][0] <= now - counts.slowest:
+        while len(self._history) > 1 and self._history[1][0] <= now - counts.usual:
             self._history.popleft()
         sent = self._history[0][1].sent - before.sent
         seconds = now - began
@@ -111,8 +114,8 @@ class Pace:
 
     def _adapt(self, sent: int, answered: int, real: float, *, choked: bool) -> None:
         share = min(1.0, answered / sent)
-        if self._share is None:
-            self._share = share
+        if self._share is None:  # the round-trip time is hardly known yet: take what was sent
+            self._share = min(1.0, answered / max(sent, real * _WINDOW))
         expected = self._share * sent
         slack = max(0.05 * sent, 3 * sqrt(self._share * (1 - self._share) * sent)) + 8
         missing = expected - answered
@@ -121,32 +124,51 @@ class Pace:
         witnessed = asked >= _FEW
         lost = 1 - returned / asked if witnessed else 0.0
         if witnessed and lost > 0.3:  # noqa: PLR2004 - canaries in flight are a few of many
-            self._slow_down(real, lost)
+            self._slow_down(share, real, lost)
         elif choked or (missing > slack and not witnessed):
-            self._slow_down(real, missing / max(1.0, expected))
+            if self._in_vain(share, real):
+                self._share, self._cut = share, None
+            else:
+                self._slow_down(share, real, missing / max(1.0, expected))
         else:
-            if missing > slack:
-                self.rationed = True
-                self._share = share
-            self._share = max(self._share, 0.7 * self._share + 0.3 * share)
+            # Slowly downwards, or a loss that creeps in with the rate would pass for normal.
+            drift = 1.0 if missing > slack else 0.02 if share < self._share else 0.3
+            self._share += drift * (share - self._share)
             self._speed_up(real, blind=not answered and not returned)
 
-    def _slow_down(self, real: float, lost: float) -> None:
+    def _in_vain(self, share: float, real: float) -> bool:
+        """Say whether the last cut changed nothing: the loss is not of our making, so undo it."""
+        if self._cut is None:
+            return False
+        before, faster, rate = self._cut
+        hoped = min(self._share or 1.0, before * faster / max(1.0, real))
+        if faster < 1.2 * real or share - before > 0.3 * (hoped - before):  # noqa: PLR2004 - noise
+            return False
+        self.rate = rate
+        return True
+
+    def _slow_down(self, share: float, real: float, lost: float) -> None:
         keep = max(0.5, 1 - max(0.0, lost)) * _CUT
         # A window in which this process did not run says little of the path.
         base = min(self.rate, max(real, self.rate / 2))
-        if not self._cut:
+        if self._cut is None:
             self._goal = base * keep * _CUT
+        self._cut = share, real, self.rate
         self.rate = max(_SLOWEST, base * keep)
-        self._cut = True
         self._witness.clear()
 
     def _speed_up(self, real: float, *, blind: bool) -> None:
         most = min(self.limits.most, self.limits.blind) if blind else self.limits.most
-        self._cut = False
+        self._cut = None
         if real > 0.5 * self.rate and self.rate < most:
             haste = 2 if self.rate < self._goal / 2 else _HASTE
             self.rate = min(most, _FASTEST, self.rate * haste)
+
+
+def _vouched(before: Counts, after: Counts) -> bool:
+    """Say whether nearly all canaries of a round were answered, and there were enough."""
+    asked = after.canaries - before.canaries
+    return asked >= _FEW and after.returned - before.returned >= 0.9 * asked
 
 
 class Step(Enum):
@@ -165,25 +187,27 @@ class Course:
         """Begin a block of so many probes."""
         self._count = count
         self.rounds = 0
+        self.rationed = False
+        """The host answers open ports, and of the closed ones just some."""
         self._before = Counts()
         self._risk = 1.0
 
-    def after_round(self, counts: Counts, *, rationed: bool) -> Step:
+    def after_round(self, counts: Counts) -> Step:
         """Judge the round that has just ended."""
         self.rounds += 1
         before, self._before = self._before, counts
         dropped = counts.dropped > before.dropped
+        closed = counts.answered - counts.opened - (before.answered - before.opened)
+        barren = closed < _WORTH * (counts.sent - before.sent)
+        self.rationed = bool(closed) and barren and _vouched(before, counts)
         if counts.answered + counts.refused >= self._count:
             return Step.DONE
         if self.rounds >= MAX_ROUNDS:
             return Step.UNCERTAIN if dropped else Step.DONE
-        if self.rounds < MIN_ROUNDS:
-            self._learn(before, counts)
-            return Step.AGAIN
         self._learn(before, counts)
-        fresh = counts.opened > before.opened or (
-            not rationed and counts.answered > before.answered
-        )
+        if self.rounds < MIN_ROUNDS:
+            return Step.AGAIN
+        fresh = counts.opened > before.opened or (closed and not self.rationed)
         if dropped or fresh or self._risk * max(1, counts.opened) > RISK:
             return Step.AGAIN
         return Step.DONE

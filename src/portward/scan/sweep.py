@@ -41,11 +41,11 @@ def sweep(engine: Engine, pace: Pace, count: int, *, near: bool, watch: Watch) -
             pace.new_round()
             _round(engine, pace, course, watch)
             _settle(engine, course, count, near=near)
-            step = course.after_round(engine.counts(), rationed=pace.rationed)
+            step = course.after_round(engine.counts())
     except KeyboardInterrupt:
         engine.poll()
         complete = False
-    return Outcome(engine.counts(), course.rounds, step == Step.UNCERTAIN, pace.rationed, complete)
+    return Outcome(engine.counts(), course.rounds, step == Step.UNCERTAIN, course.rationed, complete)
 
 
 def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:

@@ -52,8 +52,8 @@ class _Control(ctypes.Structure):
         ("source", ctypes.c_uint8 * 16),
         ("own_mac", ctypes.c_uint8 * 8),
         *((name, ctypes.c_uint64) for name in ("sent", "answered", "opened", "refused")),
-        *((name, ctypes.c_uint64) for name in ("canaries", "returned", "full", "slowest", "bad")),
-        ("handshakes", ctypes.c_uint64),
+        *((name, ctypes.c_uint64) for name in ("canaries", "returned", "full", "slowest")),
+        *((name, ctypes.c_uint64) for name in ("usual", "bad", "handshakes")),
         ("handshake", _Handshake * _HANDSHAKES),
         ("found", ctypes.c_uint64),
         ("canary", ctypes.c_uint32 * _CANARIES),
@@ -196,6 +196,7 @@ class BpfEngine:
             full=control.full,
             dropped=self._losses.count(),
             slowest=control.slowest / 1e6,
+            usual=control.usual / 1e6,
         )
 
     def next_round(self) -> None:

@@ -57,7 +57,7 @@ class RingEngine:
         self._at = self._next = self._tries = 0
         self._sent = self._answered = self._opened = self._refused = 0
         self._canaries = self._returned = self._full = self._dropped = 0
-        self._slowest = 0.0
+        self._slowest = self._usual = 0.0
         self._canary: list[int] = []
         self._canary_due = 0.0
         self._probes = wire.Probes(route.source, self._lanes.first)
@@ -171,6 +171,7 @@ class RingEngine:
             time_taken = self.table.record(number).time
             if time_taken != NO_TIME:
                 self._slowest = max(self._slowest, time_taken / 1e6)
+                self._usual += (time_taken / 1e6 - self._usual) / 8
         if after == before:
             return
         refused = wire.Kind.REFUSED
@@ -196,6 +197,7 @@ class RingEngine:
             full=self._full,
             dropped=self._dropped + self._losses.count(),
             slowest=self._slowest,
+            usual=self._usual,
         )
 
     def next_round(self) -> None:
