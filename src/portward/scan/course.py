@@ -66,6 +66,10 @@ class Limits(NamedTuple):
     blind: float
     """The most while nothing at all answers, so that nobody would notice harm."""
 
+    def slower(self, rate: float) -> "Limits":
+        """Return limits none of which is above a rate."""
+        return Limits(*(min(rate, one) for one in self))
+
 
 class Pace:
     """Finds the rate that path and host bear."""
@@ -142,7 +146,7 @@ class Pace:
             return False
         before, faster, rate = self._cut
         hoped = min(self._share or 1.0, before * faster / max(1.0, real))
-        if faster < 1.2 * real or share - before > 0.3 * (hoped - before):  # noqa: PLR2004 - noise
+        if faster < 1.2 * real or share - before > 0.3 * (hoped - before):
             return False
         self.rate = rate
         return True
@@ -183,9 +187,14 @@ class Step(Enum):
 class Course:
     """Decides after each round whether those that were silent are asked once more."""
 
-    def __init__(self, count: int) -> None:
-        """Begin a block of so many probes."""
-        self._count = count
+    def __init__(self, count: int, *, near: bool, patient: bool = False) -> None:
+        """Begin a block of so many probes.
+
+        near: the hosts are on our own link. patient: what answers are programs, not the kernel.
+        """
+        self.count = count
+        self._unknown = UNKNOWN_WAIT if patient or not near else 2 * SHORTEST_WAIT
+        self._shortest = 3 * SHORTEST_WAIT if patient else SHORTEST_WAIT
         self.rounds = 0
         self.rationed = False
         """The host answers open ports, and of the closed ones just some."""
@@ -200,7 +209,7 @@ class Course:
         closed = counts.answered - counts.opened - (before.answered - before.opened)
         barren = closed < _WORTH * (counts.sent - before.sent)
         self.rationed = bool(closed) and barren and _vouched(before, counts)
-        if counts.answered + counts.refused >= self._count:
+        if counts.answered + counts.refused >= self.count:
             return Step.DONE
         if self.rounds >= MAX_ROUNDS:
             return Step.UNCERTAIN if dropped else Step.DONE
@@ -222,8 +231,8 @@ class Course:
             loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.1
         self._risk *= min(1.0, max(loss, 0.0))
 
-    def wait(self, slowest: float, *, near: bool) -> float:
-        """Return for how many seconds silence ends a round; near: the host is on our own link."""
+    def wait(self, slowest: float) -> float:
+        """Return for how many seconds silence ends a round."""
         if slowest:
-            return min(LONGEST_WAIT, max(SHORTEST_WAIT, 3 * slowest))
-        return 2 * SHORTEST_WAIT if near else UNKNOWN_WAIT
+            return min(LONGEST_WAIT, max(self._shortest, 3 * slowest))
+        return self._unknown

@@ -29,9 +29,8 @@ class Outcome(NamedTuple):
     """False: it was interrupted."""
 
 
-def sweep(engine: Engine, pace: Pace, count: int, *, near: bool, watch: Watch) -> Outcome:
+def sweep(engine: Engine, pace: Pace, course: Course, watch: Watch) -> Outcome:
     """Ask until the answer is stable; Ctrl-C ends it early, with what is known by then."""
-    course = Course(count)
     step = Step.AGAIN
     complete = True
     try:
@@ -40,12 +39,13 @@ def sweep(engine: Engine, pace: Pace, count: int, *, near: bool, watch: Watch) -
                 engine.next_round()
             pace.new_round()
             _round(engine, pace, course, watch)
-            _settle(engine, course, count, near=near)
+            _settle(engine, course)
             step = course.after_round(engine.counts())
     except KeyboardInterrupt:
         engine.poll()
         complete = False
-    return Outcome(engine.counts(), course.rounds, step == Step.UNCERTAIN, course.rationed, complete)
+    uncertain = step == Step.UNCERTAIN
+    return Outcome(engine.counts(), course.rounds, uncertain, course.rationed, complete)
 
 
 def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:
@@ -70,16 +70,16 @@ def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:
             engine.poll()
 
 
-def _settle(engine: Engine, course: Course, count: int, *, near: bool) -> None:
+def _settle(engine: Engine, course: Course) -> None:
     """Wait until all have answered, or nothing has come for a while."""
     last = time.monotonic()
     before = engine.counts()
-    while before.answered + before.refused < count:
+    while before.answered + before.refused < course.count:
         time.sleep(_NAP)
         engine.poll()
         counts = engine.counts()
         now = time.monotonic()
         if (counts.answered, counts.refused) != (before.answered, before.refused):
             before, last = counts, now
-        elif now - last > course.wait(counts.slowest, near=near):
+        elif now - last > course.wait(counts.slowest):
             return

@@ -50,7 +50,7 @@ class ConnectEngine:
         self._names = [name + zone if name.startswith("fe80:") else name for name in names]
         count = block.size
         self.table = Table(bytearray(count * RECORD.size), count, bytes(4 * count))
-        self._room = _descriptors()
+        self._room = descriptors()
         self._free: list[socket.socket] = []
         self._waiting: dict[int, tuple[socket.socket, int]] = {}
         self._since: deque[tuple[float, int, int]] = deque()
@@ -240,7 +240,7 @@ def _peer(one: socket.socket) -> object:
         return None
 
 
-def _descriptors() -> int:
+def descriptors() -> int:
     """Allow as many descriptors as may be, and return how many sockets that is room for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_SOCKETS + _SPARE
