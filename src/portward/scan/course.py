@@ -169,12 +169,6 @@ class Pace:
             self.rate = min(most, _FASTEST, self.rate * haste)
 
 
-def _vouched(before: Counts, after: Counts) -> bool:
-    """Say whether nearly all canaries of a round were answered, and there were enough."""
-    asked = after.canaries - before.canaries
-    return asked >= _FEW and after.returned - before.returned >= 0.9 * asked
-
-
 class Step(Enum):
     """What to do after a round."""
 
@@ -199,6 +193,7 @@ class Course:
         self.rationed = False
         """The host answers open ports, and of the closed ones just some."""
         self._before = Counts()
+        self._closed: int | None = None
         self._risk = 1.0
 
     def after_round(self, counts: Counts) -> Step:
@@ -207,8 +202,8 @@ class Course:
         before, self._before = self._before, counts
         dropped = counts.dropped > before.dropped
         closed = counts.answered - counts.opened - (before.answered - before.opened)
-        barren = closed < _WORTH * (counts.sent - before.sent)
-        self.rationed = bool(closed) and barren and _vouched(before, counts)
+        self.rationed = self._rations(before, counts, closed)
+        self._closed = closed
         if counts.answered + counts.refused >= self.count:
             return Step.DONE
         if self.rounds >= MAX_ROUNDS:
@@ -221,6 +216,20 @@ class Course:
             return Step.AGAIN
         return Step.DONE
 
+    def _rations(self, before: Counts, after: Counts, closed: int) -> bool:
+        """Say whether some closed ports answer, of many, while canaries show that all could.
+
+        What a path loses comes in the next round, all but a part as small as the loss; what is
+        rationed comes in every round alike.
+        """
+        asked = after.canaries - before.canaries
+        returned = after.returned - before.returned
+        if asked < _FEW or 2 * returned < asked or self._closed is None:
+            return False
+        loss = 1 - returned / asked
+        barren = closed < _WORTH * (after.sent - before.sent)
+        return barren and closed > max(_FEW, self._closed * (2 * loss + 0.1))
+
     def _learn(self, before: Counts, after: Counts) -> None:
         """Lower the risk that an open port was silent in every round, by what canaries say."""
         asked = after.canaries - before.canaries
@@ -228,7 +237,7 @@ class Course:
             loss = (asked - (after.returned - before.returned) + 1) / (asked + 2)
         else:  # No witness: the answers that came late say how many were lost.
             late = (after.answered - before.answered) / max(1, after.answered)
-            loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.1
+            loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.05
         self._risk *= min(1.0, max(loss, 0.0))
 
     def wait(self, slowest: float) -> float:
