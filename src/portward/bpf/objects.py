@@ -66,7 +66,7 @@ class Programs:
 
     def close(self) -> None:
         """Unload them; memory of their maps stays for as long as it is mapped."""
-        if self._object:
+        if self._object.value:
             self._library.bpf_object__close(self._object)
             self._object = ctypes.c_void_p(None)
 

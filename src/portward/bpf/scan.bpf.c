@@ -81,7 +81,7 @@ struct control {
 	__u8 source[16];
 	__u8 own_mac[8];
 	// Counted here.
-	__u64 sent, answered, opened, refused, canaries, returned, full, slowest, bad;
+	__u64 sent, answered, opened, refused, canaries, returned, full, slowest, usual, bad;
 	__u64 handshakes;
 	struct handshake handshake[HANDSHAKES];
 	__u64 found;
@@ -491,6 +491,7 @@ static __always_inline int take(struct __sk_buff *skb)
 		time = now() - probe->time;
 		if (time > c->slowest)
 			c->slowest = time;
+		c->usual = c->usual ? (7 * c->usual + time) / 8 : time;
 	}
 	probe->time = time;
 	probe->hops = answer.hops;

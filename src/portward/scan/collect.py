@@ -33,6 +33,13 @@ RATIONED = "it rations its refusals, so that a closed port may count as filtered
 LOST = "frames were lost on this side to the last, so that silence proves nothing"
 
 
+class Records(NamedTuple):
+    """Where the records of a host are."""
+
+    table: Table
+    first: int
+
+
 class Round(NamedTuple):
     """How the sweep went that the records are from."""
 
@@ -42,16 +49,21 @@ class Round(NamedTuple):
 
 
 def host(
-    address: bytes, ports: Sequence[int], records: tuple[Table, int], how: Round, asked: int
+    protocol: Protocol,
+    address: bytes,
+    ports: Sequence[int],
+    records: Records,
+    how: Round,
+    asked: int,
 ) -> ScannedHost:
     """Tell what was found of one host.
 
-    records are its table and its first record there, asked says how many of its ports were asked
-    for; the others are controls, which nobody should answer on.
+    asked says how many of its ports were asked for; the others are controls, which nobody should
+    answer on.
     """
     table, first = records
     states = table.states_of(first, len(ports))
-    forged = _suspicion(states, asked, table, first)
+    forged = None if protocol == Protocol.UDP else _suspicion(states, asked, table, first)
     known: list[ScannedPort] = []
     others: dict[PortState, int] = {}
     answered = (column for column in range(asked) if how.complete or states[column])
@@ -60,13 +72,15 @@ def host(
         if not count or (kind == Kind.SILENT and not how.complete):
             continue
         state = PortState.UNCERTAIN if _doubtful(kind, how, forged) else _STATES[kind]
+        if protocol == Protocol.UDP and kind == Kind.SILENT:
+            state = PortState.SILENT
         if count > LISTED and state != PortState.OPEN:
             others[state] = others.get(state, 0) + count
             continue
         column = states.find(kind)
         while 0 <= column < asked:
             record = table.record(first + column)
-            known.append(port(ports[column], state, record, len(address)))
+            known.append(port(protocol, ports[column], state, record, len(address)))
             column = states.find(kind, column + 1)
     unknown = []
     if forged is not None:
@@ -78,8 +92,8 @@ def host(
     return ScannedHost(
         address=written(address),
         ports=tuple(sorted(known, key=lambda one: one.port)),
-        others={Protocol.TCP: others} if others else {},
-        asked={Protocol.TCP: words.written(ports[column] for column in answered)},
+        others={protocol: others} if others else {},
+        asked={protocol: words.written(ports[column] for column in answered)},
         unknown=tuple(unknown),
     )
 
@@ -98,25 +112,27 @@ def _suspicion(states: bytes, asked: int, table: Table, first: int) -> str | Non
     return BARE if table.record(first + column).kind else FORGED
 
 
-def port(number: int, state: PortState, record: Record, size: int) -> ScannedPort:
-    """Tell of one TCP port; size is that of an address, in bytes."""
+def port(
+    protocol: Protocol, number: int, state: PortState, record: Record, size: int
+) -> ScannedPort:
+    """Tell of one port; size is that of an address, in bytes."""
     return ScannedPort(
         port=number,
-        protocol=Protocol.TCP,
+        protocol=protocol,
         state=state,
-        reason=_reason(record, size),
+        reason=_reason(protocol, record, size),
         rtt=None if not record.state or record.time == NO_TIME else record.time / 1e6,
         ttl=record.hops or None,
     )
 
 
-def _reason(record: Record, size: int) -> str:
+def _reason(protocol: Protocol, record: Record, size: int) -> str:
     match record.state:
         case Kind.OPEN:
-            return "syn-ack"
-        case Kind.CLOSED:
+            return "answer" if protocol == Protocol.UDP else "syn-ack"
+        case Kind.CLOSED if protocol == Protocol.TCP:
             return "rst"
-        case Kind.REFUSED:
+        case Kind.REFUSED | Kind.CLOSED:
             return icmp(record.kind, record.code, record.sender[:size])
         case _:
             return "no answer"

@@ -31,6 +31,8 @@ _FASTEST = 10_000_000.0
 _HASTE = 1.08
 _CUT = 0.9
 _FEW = 8
+_WORTH = 0.2
+"""A round that closes a smaller share of what it asks is not repeated for the closed ones' sake."""
 
 
 class Counts(NamedTuple):
@@ -52,6 +54,8 @@ class Counts(NamedTuple):
     """Frames that arrived and that this side had no room for."""
     slowest: float = 0.0
     """Seconds of the slowest answer."""
+    usual: float = 0.0
+    """Seconds that an answer takes, averaged over the last few."""
 
 
 class Limits(NamedTuple):
@@ -61,6 +65,10 @@ class Limits(NamedTuple):
     most: float
     blind: float
     """The most while nothing at all answers, so that nobody would notice harm."""
+
+    def slower(self, rate: float) -> "Limits":
+        """Return limits none of which is above a rate."""
+        return Limits(*(min(rate, one) for one in self))
 
 
 class Pace:
@@ -72,12 +80,11 @@ class Pace:
         self.rate = min(limits.start, limits.most)
         self.peak = 0.0
         """The highest rate that was reached."""
-        self.rationed = False
-        """Refusals are rationed: ports do not answer although open ones would."""
         self._history: deque[tuple[float, Counts]] = deque()
         self._window: tuple[float, Counts] | None = None
         self._share: float | None = None
-        self._cut = False
+        self._cut: tuple[float, float, float] | None = None
+        """Share, speed and rate before the last cut, if the window before was cut."""
         self._goal = inf
         self._witness: deque[tuple[int, int]] = deque(maxlen=8)
 
@@ -96,7 +103,7 @@ class Pace:
             return
         began, before = self._window
         # An answer takes a while: compare with what had been sent one round trip ago.
-        while len(self._history) > 1 and self._history[1][0] <= now - counts.slowest:
+        while len(self._history) > 1 and self._history[1][0] <= now - counts.usual:
             self._history.popleft()
         sent = self._history[0][1].sent - before.sent
         seconds = now - began
@@ -111,8 +118,8 @@ class Pace:
 
     def _adapt(self, sent: int, answered: int, real: float, *, choked: bool) -> None:
         share = min(1.0, answered / sent)
-        if self._share is None:
-            self._share = share
+        if self._share is None:  # the round-trip time is hardly known yet: take what was sent
+            self._share = min(1.0, answered / max(sent, real * _WINDOW))
         expected = self._share * sent
         slack = max(0.05 * sent, 3 * sqrt(self._share * (1 - self._share) * sent)) + 8
         missing = expected - answered
@@ -121,29 +128,42 @@ class Pace:
         witnessed = asked >= _FEW
         lost = 1 - returned / asked if witnessed else 0.0
         if witnessed and lost > 0.3:  # noqa: PLR2004 - canaries in flight are a few of many
-            self._slow_down(real, lost)
+            self._slow_down(share, real, lost)
         elif choked or (missing > slack and not witnessed):
-            self._slow_down(real, missing / max(1.0, expected))
+            if self._in_vain(share, real):
+                self._share, self._cut = share, None
+            else:
+                self._slow_down(share, real, missing / max(1.0, expected))
         else:
-            if missing > slack:
-                self.rationed = True
-                self._share = share
-            self._share = max(self._share, 0.7 * self._share + 0.3 * share)
+            # Slowly downwards, or a loss that creeps in with the rate would pass for normal.
+            drift = 1.0 if missing > slack else 0.02 if share < self._share else 0.3
+            self._share += drift * (share - self._share)
             self._speed_up(real, blind=not answered and not returned)
 
-    def _slow_down(self, real: float, lost: float) -> None:
+    def _in_vain(self, share: float, real: float) -> bool:
+        """Say whether the last cut changed nothing: the loss is not of our making, so undo it."""
+        if self._cut is None:
+            return False
+        before, faster, rate = self._cut
+        hoped = min(self._share or 1.0, before * faster / max(1.0, real))
+        if faster < 1.2 * real or share - before > 0.3 * (hoped - before):
+            return False
+        self.rate = rate
+        return True
+
+    def _slow_down(self, share: float, real: float, lost: float) -> None:
         keep = max(0.5, 1 - max(0.0, lost)) * _CUT
         # A window in which this process did not run says little of the path.
         base = min(self.rate, max(real, self.rate / 2))
-        if not self._cut:
+        if self._cut is None:
             self._goal = base * keep * _CUT
+        self._cut = share, real, self.rate
         self.rate = max(_SLOWEST, base * keep)
-        self._cut = True
         self._witness.clear()
 
     def _speed_up(self, real: float, *, blind: bool) -> None:
         most = min(self.limits.most, self.limits.blind) if blind else self.limits.most
-        self._cut = False
+        self._cut = None
         if real > 0.5 * self.rate and self.rate < most:
             haste = 2 if self.rate < self._goal / 2 else _HASTE
             self.rate = min(most, _FASTEST, self.rate * haste)
@@ -161,32 +181,54 @@ class Step(Enum):
 class Course:
     """Decides after each round whether those that were silent are asked once more."""
 
-    def __init__(self, count: int) -> None:
-        """Begin a block of so many probes."""
-        self._count = count
+    def __init__(self, count: int, *, near: bool, patient: bool = False) -> None:
+        """Begin a block of so many probes.
+
+        near: the hosts are on our own link. patient: what answers are programs, not the kernel.
+        """
+        self.count = count
+        self._unknown = UNKNOWN_WAIT if patient or not near else 2 * SHORTEST_WAIT
+        self._shortest = 3 * SHORTEST_WAIT if patient else SHORTEST_WAIT
         self.rounds = 0
+        self.rationed = False
+        """The host answers open ports, and of the closed ones just some."""
         self._before = Counts()
+        self._closed: int | None = None
         self._risk = 1.0
 
-    def after_round(self, counts: Counts, *, rationed: bool) -> Step:
+    def after_round(self, counts: Counts) -> Step:
         """Judge the round that has just ended."""
         self.rounds += 1
         before, self._before = self._before, counts
         dropped = counts.dropped > before.dropped
-        if counts.answered + counts.refused >= self._count:
+        closed = counts.answered - counts.opened - (before.answered - before.opened)
+        self.rationed = self._rations(before, counts, closed)
+        self._closed = closed
+        if counts.answered + counts.refused >= self.count:
             return Step.DONE
         if self.rounds >= MAX_ROUNDS:
             return Step.UNCERTAIN if dropped else Step.DONE
-        if self.rounds < MIN_ROUNDS:
-            self._learn(before, counts)
-            return Step.AGAIN
         self._learn(before, counts)
-        fresh = counts.opened > before.opened or (
-            not rationed and counts.answered > before.answered
-        )
+        if self.rounds < MIN_ROUNDS:
+            return Step.AGAIN
+        fresh = counts.opened > before.opened or (closed and not self.rationed)
         if dropped or fresh or self._risk * max(1, counts.opened) > RISK:
             return Step.AGAIN
         return Step.DONE
+
+    def _rations(self, before: Counts, after: Counts, closed: int) -> bool:
+        """Say whether some closed ports answer, of many, while canaries show that all could.
+
+        What a path loses comes in the next round, all but a part as small as the loss; what is
+        rationed comes in every round alike.
+        """
+        asked = after.canaries - before.canaries
+        returned = after.returned - before.returned
+        if asked < _FEW or 2 * returned < asked or self._closed is None:
+            return False
+        loss = 1 - returned / asked
+        barren = closed < _WORTH * (after.sent - before.sent)
+        return barren and closed > max(_FEW, self._closed * (2 * loss + 0.1))
 
     def _learn(self, before: Counts, after: Counts) -> None:
         """Lower the risk that an open port was silent in every round, by what canaries say."""
@@ -195,11 +237,11 @@ class Course:
             loss = (asked - (after.returned - before.returned) + 1) / (asked + 2)
         else:  # No witness: the answers that came late say how many were lost.
             late = (after.answered - before.answered) / max(1, after.answered)
-            loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.1
+            loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.05
         self._risk *= min(1.0, max(loss, 0.0))
 
-    def wait(self, slowest: float, *, near: bool) -> float:
-        """Return for how many seconds silence ends a round; near: the host is on our own link."""
+    def wait(self, slowest: float) -> float:
+        """Return for how many seconds silence ends a round."""
         if slowest:
-            return min(LONGEST_WAIT, max(SHORTEST_WAIT, 3 * slowest))
-        return 2 * SHORTEST_WAIT if near else UNKNOWN_WAIT
+            return min(LONGEST_WAIT, max(self._shortest, 3 * slowest))
+        return self._unknown

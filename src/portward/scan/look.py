@@ -9,12 +9,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from portward.model.net import Protocol
-from portward.model.scan import Scan, ScannedHost, ScannedPort
+from portward.model.scan import PortState, Scan, ScannedHost, ScannedPort
 from portward.model.unknown import Unknown
 from portward.scan import collect, links, targets
 from portward.scan import ports as words
-from portward.scan.course import Counts, Limits, Pace
+from portward.scan.course import Counts, Course, Limits, Pace
 from portward.scan.engines import Engine, choice
+from portward.scan.engines.udp import UdpEngine
 from portward.scan.route import NoRouteError, Route, Router
 from portward.scan.space import WHOLE, Block, Shard, grouped, order, shard, split
 from portward.scan.sweep import Outcome, sweep
@@ -24,6 +25,8 @@ _FEW_PORTS = 1000
 """So many say by themselves whether a host answers for every port alike."""
 _HIGH = range(49152, 65536)
 """Where controls are drawn from: no program has a fixed port there (RFC 6335)."""
+UDP_RATE = 1000
+"""Datagrams a second, without --rate: each may make a program work."""
 _FRAME_BITS = 84 * 8
 """What a probe takes of an Ethernet link, with preamble, gap and padding."""
 
@@ -45,6 +48,8 @@ class Asked(NamedTuple):
     rate: float | None = None
     part: Shard = WHOLE
     earlier: Scan | None = None
+    greetings: Mapping[int, tuple[bytes, ...]] = {}
+    """What to send to UDP ports; an empty datagram to those that are not in it."""
 
 
 class Progress(NamedTuple):
@@ -111,7 +116,7 @@ class _Look:
     def run(self) -> Scan:
         began, clock = datetime.now(UTC), time.monotonic()
         try:
-            self._tcp()
+            self._look()
         except KeyboardInterrupt:
             self._complete = False
         hosts = tuple(
@@ -131,17 +136,21 @@ class _Look:
             hosts=hosts,
         )
 
-    def _tcp(self) -> None:
-        """Look at the TCP ports."""
-        groups = self._groups(self._todo(Protocol.TCP))
-        self._total = sum(len(ports) for members in groups.values() for _, ports in members)
-        for group, members in groups.items():
-            routes = {host: route for (host, route), _ in members}
-            for block in grouped((host, ports) for (host, _), ports in members):
-                for part in split(block):
-                    if not self._block(group, part, routes):
-                        self._complete = False
-                        return
+    def _look(self) -> None:
+        """Look at all ports, first those of TCP."""
+        protocols = [one for one in (Protocol.TCP, Protocol.UDP) if one in self._asked.ports]
+        groups = {one: self._groups(self._todo(one)) for one in protocols}
+        self._total = sum(
+            len(ports) for each in groups.values() for them in each.values() for _, ports in them
+        )
+        for protocol in protocols:
+            for group, members in groups[protocol].items():
+                routes = {host: route for (host, route), _ in members}
+                for block in grouped((host, ports) for (host, _), ports in members):
+                    for part in split(block):
+                        if not self._block(protocol, group, part, routes):
+                            self._complete = False
+                            return
 
     def _todo(self, protocol: Protocol) -> Iterator[tuple[Host, tuple[int, ...]]]:
         """Yield what this machine is to ask and has not asked before."""
@@ -177,10 +186,13 @@ class _Look:
                 self._sources[way.source] = None
         return groups
 
-    def _block(self, group: _Group, block: Block, routes: Mapping[bytes, Route]) -> bool:
+    def _block(
+        self, protocol: Protocol, group: _Group, block: Block, routes: Mapping[bytes, Route]
+    ) -> bool:
         """Look at one block; say whether it was done to the end."""
         asked = len(block.ports)
-        ports = (*block.ports, *_controls(block.ports))
+        udp = protocol == Protocol.UDP
+        ports = tuple(block.ports) if udp else (*block.ports, *_controls(block.ports))
         route = routes[block.hosts[0]]
         chosen = choice.choose(
             self._asked.engine, [routes[host] for host in block.hosts], block.hosts, group.local
@@ -191,20 +203,29 @@ class _Look:
         if not alive.hosts:
             return True
         seed = int.from_bytes(os.urandom(4), "big")
-        engine, name, reason = chosen.open(alive, order(alive.size, seed), route)
-        self._engines.setdefault(name, reason)
-        pace = Pace(limits(group, alive.hosts[0], self._asked.rate))
+        visit = order(alive.size, seed)
+        bounds = limits(group, alive.hosts[0], self._asked.rate)
+        engine: Engine
+        if udp:
+            engine = UdpEngine(alive, visit, route, self._asked.greetings)
+            bounds = bounds.slower(UDP_RATE) if not self._asked.rate else bounds
+        else:
+            engine, name, reason = chosen.open(alive, visit, route)
+            self._engines.setdefault(name, reason)
+        pace = Pace(bounds)
+        course = Course(alive.size, near=group.near, patient=udp)
+        watch = self._watch(protocol, engine, pace, alive)
         try:
-            outcome = sweep(
-                engine, pace, alive.size, near=group.near, watch=self._watch(engine, pace, alive)
-            )
+            outcome = sweep(engine, pace, course, watch)
         finally:
             engine.close()
         self._account(outcome, pace, alive)
         how = collect.Round(outcome.uncertain, outcome.rationed, outcome.complete)
         for number, address in enumerate(alive.hosts):
             first = number * len(ports)
-            self._tell(address, [collect.host(address, ports, (engine.table, first), how, asked)])
+            records = collect.Records(engine.table, first)
+            found = collect.host(protocol, address, ports, records, how, asked)
+            self._tell(address, [found])
         return outcome.complete
 
     def _account(self, outcome: Outcome, pace: Pace, block: Block) -> None:
@@ -214,7 +235,9 @@ class _Look:
         self._done += block.size
         self._opened += outcome.counts.opened
 
-    def _watch(self, engine: Engine, pace: Pace, block: Block) -> Callable[[Counts, int], None]:
+    def _watch(
+        self, protocol: Protocol, engine: Engine, pace: Pace, block: Block
+    ) -> Callable[[Counts, int], None]:
         """Return what tells the listener of progress and of open ports."""
         told: set[int] = set()
         due = 0.0
@@ -244,8 +267,9 @@ class _Look:
                     self._listener.port(
                         targets.written(address),
                         collect.port(
+                            protocol,
                             block.ports[column],
-                            collect.PortState.OPEN,
+                            PortState.OPEN,
                             record,
                             len(address),
                         ),

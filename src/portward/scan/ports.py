@@ -60,9 +60,11 @@ def _item(word: str, protocol: Protocol, known: Catalogue, names: Mapping[str, s
 
 def _span(word: str, text: str, protocol: Protocol) -> Ports:
     first, dash, last = text.partition("-")
+    if (not dash and not first) or "-" in last:
+        raise UsageError(f'"{word}" is no port', mend=f"ports are 1 to {MAX_PORT}")
     low = int(first or 1)
     high = int(last or MAX_PORT) if dash else low
-    if "-" in last or not 0 < low <= high <= MAX_PORT:
+    if not 0 < low <= high <= MAX_PORT:
         raise UsageError(f'"{word}" is no port', mend=f"ports are 1 to {MAX_PORT}")
     return Ports(protocol, low, high)
 

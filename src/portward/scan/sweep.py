@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from portward.scan.course import Counts, Course, Pace, Step
 from portward.scan.engines import Engine
@@ -29,9 +29,18 @@ class Outcome(NamedTuple):
     """False: it was interrupted."""
 
 
-def sweep(engine: Engine, pace: Pace, count: int, *, near: bool, watch: Watch) -> Outcome:
+class Clock(Protocol):
+    """What of the module time is used; a test has another one."""
+
+    def monotonic(self) -> float:
+        """Return seconds."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+
+
+def sweep(engine: Engine, pace: Pace, course: Course, watch: Watch, clock: Clock = time) -> Outcome:
     """Ask until the answer is stable; Ctrl-C ends it early, with what is known by then."""
-    course = Course(count)
     step = Step.AGAIN
     complete = True
     try:
@@ -39,18 +48,19 @@ def sweep(engine: Engine, pace: Pace, count: int, *, near: bool, watch: Watch) -
             if course.rounds:
                 engine.next_round()
             pace.new_round()
-            _round(engine, pace, course, watch)
-            _settle(engine, course, count, near=near)
-            step = course.after_round(engine.counts(), rationed=pace.rationed)
+            _round(engine, pace, course, watch, clock)
+            _settle(engine, course, clock)
+            step = course.after_round(engine.counts())
     except KeyboardInterrupt:
         engine.poll()
         complete = False
-    return Outcome(engine.counts(), course.rounds, step == Step.UNCERTAIN, pace.rationed, complete)
+    uncertain = step == Step.UNCERTAIN
+    return Outcome(engine.counts(), course.rounds, uncertain, course.rationed, complete)
 
 
-def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:
+def _round(engine: Engine, pace: Pace, course: Course, watch: Watch, clock: Clock) -> None:
     """Send to all that have not answered, at the pace."""
-    due = time.monotonic()
+    due = clock.monotonic()
     pace.sample(due, engine.counts())
     while True:
         most = int(pace.rate * _SLICE)
@@ -59,27 +69,27 @@ def _round(engine: Engine, pace: Pace, course: Course, watch: Watch) -> None:
         )
         engine.poll()
         counts = engine.counts()
-        now = time.monotonic()
+        now = clock.monotonic()
         pace.sample(now, counts)
         watch(counts, course.rounds + 1)
         if not sent:
             return
         due = max(due + sent / pace.rate, now - _SLICE)  # what was missed is not caught up with
-        while (left := due - time.monotonic()) > 0:
-            time.sleep(min(left, _NAP))
+        while (left := due - clock.monotonic()) > 0:
+            clock.sleep(min(left, _NAP))
             engine.poll()
 
 
-def _settle(engine: Engine, course: Course, count: int, *, near: bool) -> None:
+def _settle(engine: Engine, course: Course, clock: Clock) -> None:
     """Wait until all have answered, or nothing has come for a while."""
-    last = time.monotonic()
+    last = clock.monotonic()
     before = engine.counts()
-    while before.answered + before.refused < count:
-        time.sleep(_NAP)
+    while before.answered + before.refused < course.count:
+        clock.sleep(_NAP)
         engine.poll()
         counts = engine.counts()
-        now = time.monotonic()
+        now = clock.monotonic()
         if (counts.answered, counts.refused) != (before.answered, before.refused):
             before, last = counts, now
-        elif now - last > course.wait(counts.slowest, near=near):
+        elif now - last > course.wait(counts.slowest):
             return

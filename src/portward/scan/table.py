@@ -85,6 +85,6 @@ class Table:
             time = (now - _TIME.unpack_from(self.memory, at + 4)[0]) & NO_TIME
         kind, code = (answer.bare, 0) if answer.kind == Kind.OPEN else answer.icmp
         _ANSWERED.pack_into(self.memory, at + 4, time, answer.kind, answer.hops & 0xFF, kind, code)
-        if answer.kind == Kind.REFUSED:
+        if answer.sender:
             self.memory[at + _SENDER : at + _SENDER + 16] = answer.sender.ljust(16, b"\0")
         return not state

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, NetmaskValueError, ip_network
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 from portward.model.errors import UsageError
@@ -13,8 +14,12 @@ MAX_ADDRESSES = 1 << 20
 MAX_PUBLIC = 1 << 10
 """As many as a /22 has; more public addresses are seldom all one's own."""
 
+_MOST_SPANS = 1 << 16
+"""Of one word that has ranges in its upper octets."""
 _OCTETS = re.compile(r"(?:\d{1,3}(?:-\d{1,3})?\.){3}\d{1,3}(?:-\d{1,3})?", re.ASCII)
 _LOOKS_LIKE_AN_ADDRESS = re.compile(r"[\d./-]+|[0-9a-fA-F:./-]*:[0-9a-fA-F:./%-]*", re.ASCII)
+_NAME = re.compile(r"[^\W_][\w.-]*")
+"""Any letters: names may be international (RFC 5890)."""
 
 # What is not routed on the internet (IANA's special-purpose registries), RFC 6890 and RFC 8190.
 _PRIVATE = tuple(
@@ -56,7 +61,7 @@ def parse(word: str) -> tuple[Span, ...] | Name:
         raise UsageError(f'"{word}" is no target: {error}', mend=_HOW) from None
     if found:
         return found
-    if _LOOKS_LIKE_AN_ADDRESS.fullmatch(word) or not word or word.startswith("-"):
+    if _LOOKS_LIKE_AN_ADDRESS.fullmatch(word) or not _NAME.fullmatch(word):
         raise UsageError(f'"{word}" is no target', mend=_HOW)
     return Name(word)
 
@@ -96,10 +101,8 @@ def _octets(word: str) -> Iterator[Span]:
             raise ValueError(f'"{text}" is no octet')
         ranges.append((low, high))
     *upper, (low, high) = ranges
-    if any(first != last for first, last in upper) and (
-        sum(last - first for first, last in upper) > 3 * MAX_PUBLIC
-    ):
-        raise ValueError("too many addresses")
+    if prod(last - first + 1 for first, last in upper) > _MOST_SPANS:
+        raise ValueError("that is too many networks")
     for octets in product(*(range(first, last + 1) for first, last in upper)):
         base = int.from_bytes(bytes((*octets, 0)), "big")
         yield Span(4, base + low, base + high)

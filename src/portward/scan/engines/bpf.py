@@ -52,8 +52,8 @@ class _Control(ctypes.Structure):
         ("source", ctypes.c_uint8 * 16),
         ("own_mac", ctypes.c_uint8 * 8),
         *((name, ctypes.c_uint64) for name in ("sent", "answered", "opened", "refused")),
-        *((name, ctypes.c_uint64) for name in ("canaries", "returned", "full", "slowest", "bad")),
-        ("handshakes", ctypes.c_uint64),
+        *((name, ctypes.c_uint64) for name in ("canaries", "returned", "full", "slowest")),
+        *((name, ctypes.c_uint64) for name in ("usual", "bad", "handshakes")),
         ("handshake", _Handshake * _HANDSHAKES),
         ("found", ctypes.c_uint64),
         ("canary", ctypes.c_uint32 * _CANARIES),
@@ -150,12 +150,14 @@ class BpfEngine:
         if control.next < control.end and most >= _WORTH_TWO and self._two:
             other = Thread(target=self._push, args=(most, full))
             other.start()
-            self._push(most, full)
-            other.join()
+            try:
+                self._push(most, full)
+            finally:
+                other.join()
         else:
             self._push(most, full)
         sent: int = control.sent - before
-        return max(sent, control.next < control.end)
+        return sent or int(control.next < control.end)
 
     def _push(self, most: int, full: int) -> None:
         """Run the program until it has sent enough, the round is over or the queue is full."""
@@ -194,6 +196,7 @@ class BpfEngine:
             full=control.full,
             dropped=self._losses.count(),
             slowest=control.slowest / 1e6,
+            usual=control.usual / 1e6,
         )
 
     def next_round(self) -> None:

@@ -30,6 +30,8 @@ _SPARE = 64
 _PATIENCE = 1.0
 """Seconds after which a socket is wanted for another port, before any round trip is known."""
 _LEAST_PATIENCE = 0.3
+_RETRANSMITTED = 0.9
+"""Seconds after which an answer may be one to the kernel's second SYN (TCP_TIMEOUT_INIT is 1)."""
 _RESET = struct.pack("ii", 1, 0)  # struct linger: close with a RST, and without TIME_WAIT
 _TCP_INFO_BYTES, _TCP_INFO_RTT = 104, 68  # struct tcp_info, include/uapi/linux/tcp.h
 _FULL = {errno.EAGAIN, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
@@ -48,14 +50,14 @@ class ConnectEngine:
         self._names = [name + zone if name.startswith("fe80:") else name for name in names]
         count = block.size
         self.table = Table(bytearray(count * RECORD.size), count, bytes(4 * count))
-        self._room = _descriptors()
+        self._room = descriptors()
         self._free: list[socket.socket] = []
         self._waiting: dict[int, tuple[socket.socket, int]] = {}
         self._since: deque[tuple[float, int, int]] = deque()
         self._epoll = select.epoll()
         self._next = self._tries = 0
         self._sent = self._answered = self._opened = self._refused = self._full = 0
-        self._slowest = 0.0
+        self._slowest = self._usual = 0.0
 
     def send(self, most: int) -> int:
         """Begin up to so many connections of this round; 0: none is left to begin."""
@@ -155,8 +157,10 @@ class ConnectEngine:
     ) -> None:
         now = time.monotonic_ns() // 1000
         before = self.table.record(number)
-        waited = now - before.time & NO_TIME
-        self._slowest = max(self._slowest, waited / 1e6)
+        waited = (now - before.time & NO_TIME) / 1e6
+        if waited < _RETRANSMITTED:
+            self._slowest = max(self._slowest, waited)
+            self._usual += (waited - self._usual) / 8
         answer = Answer(kind, b"", 0, 0, 0, 0, sender, icmp)
         known = (now, self._tries) if taken == NO_TIME else (before.time + taken, self._tries)
         self.table.answered(number, answer, *known)
@@ -209,6 +213,7 @@ class ConnectEngine:
             refused=self._refused,
             full=self._full,
             slowest=self._slowest,
+            usual=self._usual,
         )
 
     def next_round(self) -> None:
@@ -235,7 +240,7 @@ def _peer(one: socket.socket) -> object:
         return None
 
 
-def _descriptors() -> int:
+def descriptors() -> int:
     """Allow as many descriptors as may be, and return how many sockets that is room for."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_SOCKETS + _SPARE

@@ -4,6 +4,7 @@ For what the BPF engine cannot: addresses of this machine, devices without Ether
 kernels. The kernel routes what it sends, so a local firewall sees it.
 """
 
+import ctypes
 import mmap
 import os
 import socket
@@ -24,7 +25,7 @@ _CANARY_EVERY = 32
 _CANARY_INTERVAL = 0.0005
 _CANARIES = 256
 
-# include/uapi/linux/if_packet.h, filter.h; packet(7)
+# From include/uapi/linux/if_packet.h and filter.h, as packet(7) tells.
 _SOL_PACKET = 263
 _PACKET_RX_RING, _PACKET_STATISTICS, _PACKET_VERSION = 5, 6, 10
 _TPACKET_V2 = 1
@@ -33,9 +34,8 @@ _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _FRAME = 256
 _FRAMES = 1 << 14
 _PIECE = 1 << 16
-_HEADER = struct.Struct(
-    "=IIIHHII"
-)  # struct tpacket2_hdr: status, len, snaplen, mac, net, sec, nsec
+_HEADER = struct.Struct("=IIIHHII")
+"""struct tpacket2_hdr: status, length, what of it is here, link, network, time."""
 _USER = 1
 _SNAP = 160
 
@@ -57,7 +57,7 @@ class RingEngine:
         self._at = self._next = self._tries = 0
         self._sent = self._answered = self._opened = self._refused = 0
         self._canaries = self._returned = self._full = self._dropped = 0
-        self._slowest = 0.0
+        self._slowest = self._usual = 0.0
         self._canary: list[int] = []
         self._canary_due = 0.0
         self._probes = wire.Probes(route.source, self._lanes.first)
@@ -171,6 +171,7 @@ class RingEngine:
             time_taken = self.table.record(number).time
             if time_taken != NO_TIME:
                 self._slowest = max(self._slowest, time_taken / 1e6)
+                self._usual += (time_taken / 1e6 - self._usual) / 8
         if after == before:
             return
         refused = wire.Kind.REFUSED
@@ -196,6 +197,7 @@ class RingEngine:
             full=self._full,
             dropped=self._dropped + self._losses.count(),
             slowest=self._slowest,
+            usual=self._usual,
         )
 
     def next_round(self) -> None:
@@ -219,8 +221,6 @@ def _tap(route: Route, first_port: int) -> tuple[socket.socket, mmap.mmap]:
     try:
         program = _filter6(first_port) if six else _filter4(first_port)
         code = bytearray(b"".join(struct.pack("=HBBI", *one) for one in program))
-        import ctypes  # noqa: PLC0415
-
         where = (ctypes.c_char * len(code)).from_buffer(code)
         fprog = struct.pack("@HP", len(program), ctypes.addressof(where))
         tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
