@@ -12,6 +12,7 @@ import build
 from portward import flow
 from portward.model.case import Case
 from portward.model.errors import UsageError
+from portward.model.host import Route
 from portward.model.net import Family, Protocol
 from portward.model.scan import PortState, Scan, ScannedHost, ScannedPort, Spoken
 from portward.model.service import Audience
@@ -89,7 +90,7 @@ def scan(*ports: tuple[int, PortState], address: str = US, **facts: Any) -> Scan
     }
     own = {key: facts.pop(key) for key in ("others", "asked", "unknown") if key in facts}
     host = ScannedHost(address=address, ports=lines, **(given | own))
-    about = {"started": build.TAKEN, "duration": 1, "engine": "bpf", "source": (STRANGER,)}
+    about: dict[str, Any] = {"started": build.TAKEN, "duration": 1, "engine": "bpf", "source": (STRANGER,)}
     return Scan(hosts=(host,), **(about | facts))
 
 
@@ -263,7 +264,7 @@ def test_a_listener_of_one_family_is_not_asked_for_by_the_other() -> None:
         addresses=("198.51.100.7/24", "2001:db8::7/64"),
     )
     routes = (
-        build.Route(
+        Route(
             destination="default",
             family=Family.IPV6,
             gateway="2001:db8::1",
