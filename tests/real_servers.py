@@ -141,6 +141,14 @@ class Room:
                 if f"\n{name}:" not in text:
                     (etc / file).write_text(text + line)
 
+    def show(self, *places: Path) -> None:
+        """Let the room see directories of the machine where they are."""
+        for place in places:
+            below = f"{self._place}/root{place}"
+            enter = ("nsenter", "-t", str(self.pid), "-m", "--")
+            subprocess.run([*enter, "mkdir", "-p", below], check=True, timeout=10)
+            subprocess.run([*enter, "mount", "--rbind", place, below], check=True, timeout=10)
+
     def _inside(self, command: str | Sequence[str]) -> list[str]:
         words = command.split() if isinstance(command, str) else list(command)
         return ["nsenter", "-t", str(self.pid), "-n", "-m", "-p", "-r", "-w", "--", *words]

@@ -90,7 +90,12 @@ def scan(*ports: tuple[int, PortState], address: str = US, **facts: Any) -> Scan
     }
     own = {key: facts.pop(key) for key in ("others", "asked", "unknown") if key in facts}
     host = ScannedHost(address=address, ports=lines, **(given | own))
-    about: dict[str, Any] = {"started": build.TAKEN, "duration": 1, "engine": "bpf", "source": (STRANGER,)}
+    about: dict[str, Any] = {
+        "started": build.TAKEN,
+        "duration": 1,
+        "engine": "bpf",
+        "source": (STRANGER,),
+    }
     return Scan(hosts=(host,), **(about | facts))
 
 

@@ -7,13 +7,18 @@ let them in without being asked.
 import re
 import shlex
 import subprocess
+import threading
+from collections import deque
 from collections.abc import Sequence
+from typing import IO
 
 from portward.model.errors import UsageError
 
 MAX_BYTES = 256 << 20
 _SECONDS = 900
 """A scan of every port of a silent host takes minutes."""
+_LINES, _LINE_BYTES = 20, 400
+"""Kept of what it complains of."""
 _NOT_FOUND, _FAILED = 127, 255
 """Exit status of a shell that knows no such command, and of ssh itself (ssh(1))."""
 _READ = frozenset({0, 1, 3})
@@ -45,20 +50,40 @@ def run(destination: str, words: Sequence[str]) -> bytes:
 
 
 def _answer(process: subprocess.Popen[bytes], destination: str) -> bytes:
-    """Read what it prints, up to the limit."""
+    """Read what it prints, up to the limits; it is over when this returns."""
+    assert process.stdout  # noqa: S101 - run() asked for both
+    assert process.stderr  # noqa: S101
+    late = threading.Event()
+    complaints: deque[bytes] = deque(maxlen=_LINES)
+    clock = threading.Timer(_SECONDS, lambda: (late.set(), process.kill()))
+    listening = threading.Thread(target=_keep_last, args=(process.stderr, complaints))
+    clock.start()
+    listening.start()
     try:
-        printed, complaints = process.communicate(timeout=_SECONDS)
-    except subprocess.TimeoutExpired:
+        printed = process.stdout.read(MAX_BYTES + 1)
+        if len(printed) > MAX_BYTES:
+            process.kill()
+        status = process.wait()
+    finally:
+        clock.cancel()
         process.kill()
-        raise UsageError(f"took longer than {_SECONDS} s", where=destination) from None
-    if process.returncode in _READ and len(printed) <= MAX_BYTES:
-        return printed
+        listening.join()
+    if late.is_set():
+        raise UsageError(f"took longer than {_SECONDS} s", where=destination)
     if len(printed) > MAX_BYTES:
-        raise UsageError(f"printed more than {MAX_BYTES >> 20} MiB", where=destination)
-    lines = complaints.decode("utf-8", "replace").strip().splitlines()
-    said = lines[-1][:300] if lines else f"ended with {process.returncode}"
-    if process.returncode == _NOT_FOUND:
+        raise UsageError(f"printed more than {MAX_BYTES >> 10:,} KiB", where=destination)
+    if status in _READ:
+        return printed
+    said = complaints[-1].decode("utf-8", "replace") if complaints else f"ended with {status}"
+    if status == _NOT_FOUND:
         raise UsageError("portward is not there", where=destination, mend="install it there")
-    if process.returncode == _FAILED:
+    if status == _FAILED:
         raise UsageError(f"ssh: {said}", where=destination)
     raise UsageError(said.removeprefix("portward: "), where=destination)
+
+
+def _keep_last(stream: IO[bytes], lines: deque[bytes]) -> None:
+    """Keep the last lines of a stream, each cut short."""
+    while line := stream.readline(_LINE_BYTES):
+        if line.strip():
+            lines.append(line.strip())
