@@ -55,7 +55,12 @@ def _answer(process: subprocess.Popen[bytes], destination: str) -> bytes:
     assert process.stderr  # noqa: S101
     late = threading.Event()
     complaints: deque[bytes] = deque(maxlen=_LINES)
-    clock = threading.Timer(_SECONDS, lambda: (late.set(), process.kill()))
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    clock = threading.Timer(_SECONDS, end)
     listening = threading.Thread(target=_keep_last, args=(process.stderr, complaints))
     clock.start()
     listening.start()

@@ -64,6 +64,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=ENGINES, default="auto", help="what sends them (default: auto)"
     )
     how.add_argument(
+        "--talk",
+        action="store_true",
+        help="find out what answers at open TCP ports, and what TLS it speaks",
+    )
+    how.add_argument(
         "--shard", metavar="I/N", help="do the I-th of N parts; another machine others"
     )
     how.add_argument(
@@ -79,9 +84,17 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="scan more public addresses than a /22 has",
     )
     shared.add_format(parser)
+    parser.add_argument(
+        "--diff",
+        nargs=2,
+        type=Path,
+        metavar=("OLD", "NEW"),
+        help="compare two results instead: of portward, nmap, masscan or naabu",
+    )
     parser.epilog = (
         "Scan only machines that are your own, or whose owner has asked you to. "
-        "exit status: 0 looked at everything, 2 bad usage or bad input, 3 could not tell all of it"
+        "exit status: 0 looked at everything, 1 --diff found a difference, "
+        "2 bad usage or bad input, 3 could not tell all of it"
     )
 
 
@@ -91,6 +104,8 @@ def run(arguments: argparse.Namespace) -> Exit:
     from portward.scan.resolve import Words  # noqa: PLC0415 - the same
     from portward.scan.space import WHOLE, Shard  # noqa: PLC0415 - the same
 
+    if arguments.diff:
+        return _difference(arguments)
     if arguments.rate is not None and arguments.rate <= 0:
         raise UsageError(f"--rate {arguments.rate:g} is no rate", mend="probes a second")
     if arguments.format != LINES:
@@ -116,6 +131,8 @@ def run(arguments: argparse.Namespace) -> Exit:
         found = flow.scan(asked, listener)
     finally:
         listener.close()
+    if arguments.talk:
+        found = flow.talk(found)
     if arguments.format == LINES:
         from portward.report.json import scan_end  # noqa: PLC0415 - as above
 
@@ -123,6 +140,17 @@ def run(arguments: argparse.Namespace) -> Exit:
     else:
         shared.show(arguments, found)
     return Exit.NOTHING_WRONG if _told(found) else Exit.COULD_NOT_TELL
+
+
+def _difference(arguments: argparse.Namespace) -> Exit:
+    """Say what changed between two results."""
+    if arguments.targets or arguments.file:
+        raise UsageError("--diff looks at no target", mend="leave out the targets")
+    found = flow.scan_difference(*arguments.diff)
+    shared.show(arguments, found)
+    if found.changes:
+        return Exit.FINDINGS
+    return Exit.COULD_NOT_TELL if found.gaps else Exit.NOTHING_WRONG
 
 
 def _ports(arguments: argparse.Namespace) -> "Numbers":
