@@ -87,6 +87,8 @@ class View(Struct, frozen=True, kw_only=True):
     """Attempts on ports that this source shall not reach."""
     failed: int
     """Of them, those that certainly did."""
+    got_through: int
+    """Of them, those that certainly did not."""
     must_succeed: int
     """Attempts on ports that something listens on and the policy lets this source reach."""
     succeeded: int

@@ -77,7 +77,7 @@ def reconcile(
             ports += found
     if not views:
         raise UsageError("the outside view names no host", mend="scan the machine once more")
-    ports.sort(key=lambda one: (_GRAVEST.index(one.outcome), one.protocol, one.port, one.source))
+    ports.sort(key=lambda one: (_GRAVEST.index(one.outcome), one.protocol, one.port))
     return Verification(
         hostname=case.snapshot.machine.hostname,
         taken=case.snapshot.taken,
@@ -118,6 +118,7 @@ class _Look:
             asked=dict(self._host.asked),
             must_fail=len(must_fail) + others,
             failed=sum(_is_shut(one.seen) for one in must_fail) + others_failed,
+            got_through=sum(one.seen == (PortState.OPEN,) for one in must_fail),
             must_succeed=len(must_succeed),
             succeeded=sum(one.seen == (PortState.OPEN,) for one in must_succeed),
             untold=sum(not _is_certain(one.seen) for one in (*must_fail, *must_succeed))

@@ -33,6 +33,7 @@ _COLUMNS = (
     Column("Service", 1),
     Column("Program", 4),
 )
+_MEANING = "If the firewall is right, every attempt that must fail fails."
 _RULES = {Answer.YES: "let it in", Answer.NO: "keep it out", Answer.PERHAPS: "perhaps"}
 
 
@@ -43,6 +44,7 @@ def verification(found: Verification) -> Screen:
         (
             Paragraph(((printable(found.hostname) or "this machine", Tone.TITLE),)),
             Heading(tone, ((words, Tone.TITLE),)),
+            Paragraph(((_MEANING, Tone.QUIET),), indent=2),
         ),
         tuple(Paragraph(((line, Tone.PLAIN),), indent=2) for line in map(_view, found.views)),
     ]
@@ -70,35 +72,26 @@ def verdict(found: Verification) -> tuple[str, Tone]:
     """Return the sentence that matters, and how it looks."""
     must_fail = sum(view.must_fail for view in found.views)
     failed = sum(view.failed for view in found.views)
+    through = sum(view.got_through for view in found.views)
     must_succeed = sum(view.must_succeed for view in found.views)
     succeeded = sum(view.succeeded for view in found.views)
     untold = sum(view.untold for view in found.views)
-    through = (
-        must_fail
-        - failed
-        - sum(
-            one.intended is False and one.outcome == Outcome.UNTOLD and bool(one.seen)
-            for one in found.ports
-        )
-    )
     parts = []
-    if must_fail == failed:
-        parts.append(f"All {must_fail:,} attempts that must fail failed")
+    if through:
+        parts.append(f"{through:,} of {must_fail:,} attempts that must fail got through")
     else:
-        parts.append(f"{failed:,} of {must_fail:,} attempts that must fail failed")
+        all_ = "All" if failed == must_fail else f"{failed:,} of"
+        parts.append(f"{all_} {must_fail:,} attempts that must fail failed")
     if must_succeed:
-        parts.append(
-            f"all {must_succeed:,} that must succeed succeeded"
-            if must_succeed == succeeded
-            else f"{succeeded:,} of {must_succeed:,} that must succeed succeeded"
-        )
+        all_ = "all" if succeeded == must_succeed else f"{succeeded:,} of"
+        parts.append(f"{all_} {must_succeed:,} that must succeed succeeded")
     if untold:
-        parts.append(f"{untold:,} are not told")
-    worst = min((SEVERITIES[one.outcome].rank for one in found.findings), default=None)
-    if worst is not None:
-        tone = next(Tone(one) for one in SEVERITIES.values() if one.rank == worst)
+        parts.append(f"{untold:,} {'is' if untold == 1 else 'are'} not told")
+    if found.findings:
+        worst = min(found.findings, key=lambda one: SEVERITIES[one.outcome].rank)
+        tone = TONES[worst.outcome]
     else:
-        tone = Tone.UNKNOWN if untold or found.gaps or through else Tone.ALLOWED
+        tone = Tone.UNKNOWN if untold or found.gaps else Tone.ALLOWED
     return f"{'; '.join(parts)}.", tone
 
 
@@ -109,7 +102,7 @@ def _view(view: View) -> str:
     asked = ", ".join(f"{ports}/{protocol}" for protocol, ports in view.asked.items())
     counts = f"{view.failed:,} of {view.must_fail:,} failed as they must"
     if view.must_succeed:
-        counts += f", {view.succeeded:,} of {view.must_succeed:,} succeeded as they must"
+        counts += f", {view.succeeded:,} of {view.must_succeed:,} succeeded"
     return printable(f"From {source}{by} to {view.address}, {asked or 'what it lists'}: {counts}.")
 
 
@@ -123,7 +116,7 @@ def _rows(found: Verification) -> Iterator[Row]:
     several = len({view.address for view in found.views}) > 1
     for members in alike.values():
         one = members[0]
-        sources = ", ".join(names.get(each.source) or each.source or "?" for each in members)
+        sources = ", ".join(names.get(each.source) or each.source or "unknown" for each in members)
         yield Row(
             TONES[one.outcome],
             (
