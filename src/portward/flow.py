@@ -416,11 +416,15 @@ def verify(
 
 
 def verify_from_here(
-    here: Callable[[], Case], ports: "Numbers | None", addresses: tuple[str, ...] = ()
+    here: Callable[[], Case],
+    ports: "Numbers | None",
+    addresses: tuple[str, ...] = (),
+    interface: str | None = None,
 ) -> "Verification":
     """Look at this machine from a place outside that is made on it, and take it away again.
 
-    ``here`` joins this machine, as it is when it is called, with the policy.
+    ``here`` joins this machine, as it is when it is called, with the policy. Packets come in by
+    ``interface``: None is the one that leads outside, an empty one the cable to that place.
     """
     from functools import partial
 
@@ -432,16 +436,17 @@ def verify_from_here(
     targets = addresses or standing.targets(before.snapshot)
     stands = standing.standings(before.snapshot, before.policy, targets)
     outsides = []
-    with Vantage([one.address for one in stands], targets) as place:
+    entrance = standing.outer(before.snapshot) if interface is None else interface
+    with Vantage([one.address for one in stands], targets, entrance) as place:
         judged = here()  # with the cable in, which the rules may treat in their own way
         asked = ports or standing.ports(judged)
         for one in stands:
             place.stand_at(one.address)
             alike = standing.same_family(targets, one)
             seen = place.inside(partial(scan_from_here, alike, asked, rate=_CABLE_RATE))
-            outsides.append(Outside(seen, one.address, place.device, one.stands_for))
+            outsides.append(Outside(seen, one.address, place.entrance, one.stands_for))
         rules = site(judged.snapshot)
-        notes = standing.notes(stands, place.device)
+        notes = standing.notes(stands, place.device, place.entrance, place.why_by_the_cable)
     return reconcile(judged, rules, outsides, notes)
 
 

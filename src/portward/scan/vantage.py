@@ -5,18 +5,25 @@ wanted. Nothing stays: the network exists as long as a thread of this process li
 the network goes the cable, its routes and its addresses, also when the process is killed.
 """
 
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
+import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from portward.model.errors import ScanError
+
+if TYPE_CHECKING:
+    from portward.bpf.objects import Programs
 
 T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
@@ -24,6 +31,10 @@ _SECONDS = 10
 _FAR_END = "outside"
 _ROUTER = "fe80::1"
 """This machine, on the cable; the only address that it gets."""
+_ETHERNET = 1
+"""ARPHRD_ETHER (include/uapi/linux/if_arp.h)."""
+_SIOCGIFHWADDR, _IFNAMSIZ, _IFREQ = 0x8927, 16, 40
+"""netdevice(7)."""
 _WHERE = "a vantage on this machine"
 
 
@@ -34,12 +45,22 @@ class Vantage:
     and the command ip.
     """
 
-    def __init__(self, sources: Iterable[str], targets: Iterable[str]) -> None:
-        """Take the addresses that packets shall come from, and those that they may go to."""
+    def __init__(self, sources: Iterable[str], targets: Iterable[str], entrance: str = "") -> None:
+        """Take the addresses that packets shall come from, and those that they may go to.
+
+        And the interface that they shall come in by, as if they had been received there; without
+        one, or where that cannot be had, they come in by the cable.
+        """
         self._sources = tuple(sources)
         self._targets = tuple(targets)
         self.device = f"pw-{os.urandom(4).hex()}"
         """This machine's end of the cable."""
+        self.entrance = entrance or self.device
+        """The interface that packets come in by."""
+        self.why_by_the_cable = ""
+        """Why not by the interface that was wanted; empty: they do, or none was."""
+        self._redirect: Programs | None = None
+        self._link = -1
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -62,8 +83,12 @@ class Vantage:
 
     def __exit__(self, *_: object) -> None:
         """Leave nothing behind."""
+        if self._redirect:
+            with contextlib.suppress(OSError):
+                os.close(self._link)
+            self._redirect.close()
         # At once, as the kernel takes its time to end a network that nobody lives in.
-        if Path(f"/sys/class/net/{self.device}").exists():
+        if any(name == self.device for _, name in socket.if_nameindex()):
             _ip(f"link delete {self.device}")
         self._work.put(None)
         self._thread.join(_SECONDS)
@@ -103,7 +128,9 @@ class Vantage:
     def _plug_in(self, thread: int) -> None:
         """Join both networks, with routes for the sources here and for everything there."""
         there = f"/proc/{os.getpid()}/task/{thread}/ns/net"
-        near, far = _random_mac(), _random_mac()
+        # What is passed on to another interface must be for its own hardware address.
+        near = _mac_of(self.entrance) or _random_mac()
+        far = _random_mac()
         _ip(
             f"link add {self.device} address {near} type veth "
             f"peer name {_FAR_END} address {far} netns {there}",
@@ -141,6 +168,29 @@ class Vantage:
         )
         for source in self._sources:
             self._expect_answers(source)
+        if self.entrance != self.device:
+            self._enter_by_it()
+
+    def _enter_by_it(self) -> None:
+        """Let packets come in by the other interface, as far as this kernel and its settings do."""
+        from portward.bpf.loader import UnavailableError  # noqa: PLC0415 - only where wanted
+        from portward.bpf.objects import Programs  # noqa: PLC0415
+
+        wanted, self.entrance = self.entrance, self.device
+        if not _mac_of(wanted):
+            self.why_by_the_cable = f"{wanted} is no Ethernet device"
+        elif _is_strict(wanted):
+            self.why_by_the_cable = f"{wanted} takes only what it has a route back to (rp_filter)"
+        else:
+            try:
+                self._redirect = Programs("enter", {})
+                index = struct.pack("=I", socket.if_nametoindex(wanted))
+                self._redirect.write("entrance", bytes(4), index)
+                here = socket.if_nametoindex(self.device)
+                self._link = self._redirect.attach(self._redirect.program("enter"), here)
+                self.entrance = wanted
+            except UnavailableError as error:
+                self.why_by_the_cable = str(error)
 
     def _expect_answers(self, source: str) -> None:
         """Make sure that answers come back, whatever rules of routing this machine has."""
@@ -197,6 +247,29 @@ def _host(address: str) -> str:
 def _without_check(address: str) -> str:
     """Skip the search for others with the same address (DAD), for which nobody is there."""
     return " nodad" if ":" in address else ""
+
+
+def _mac_of(device: str) -> str:
+    """Return the hardware address of an Ethernet device; empty for another, or none."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as any_one:
+            answer = fcntl.ioctl(any_one, _SIOCGIFHWADDR, device.encode().ljust(_IFREQ, b"\0"))
+    except OSError:
+        return ""
+    kind, address = struct.unpack_from("=H6s", answer, _IFNAMSIZ)
+    return address.hex(":") if kind == _ETHERNET and any(address) else ""
+
+
+def _is_strict(device: str) -> bool:
+    """Say whether a device drops what it has no route back to (ip-sysctl: the higher of two)."""
+    try:
+        modes = [
+            Path(f"/proc/sys/net/ipv4/conf/{name}/rp_filter").read_text("ascii").strip()
+            for name in ("all", device)
+        ]
+    except OSError:
+        return False
+    return max(modes) == "1"
 
 
 def _random_mac() -> str:

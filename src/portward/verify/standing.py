@@ -27,8 +27,12 @@ _SPREAD = 37
 """Where in a network to begin: few give out such a number first."""
 _TRIES = 512
 _BY_THE_CABLE = (
-    "The packets were real and came in by {device}, a cable that was made for them and is gone: "
+    "The packets were real and came in by {device}, a cable that was made for them and is gone{why}: "
     "rules that ask for another interface by name were not among those proven."
+)
+_AS_IF_BY = (
+    "The packets were real and came in as {entrance} receives them, so that all rules about it were "
+    "met; answers left by {device}, a cable that was made for them and is gone."
 )
 _NOT_ASKED = (
     "What stands before this machine, such as a firewall of its provider, was not asked: "
@@ -86,12 +90,24 @@ def same_family(addresses: Iterable[str], standing: Standing) -> tuple[str, ...]
     return tuple(one for one in addresses if (":" in one) == (":" in standing.address))
 
 
-def notes(stands: Iterable[Standing], device: str) -> tuple[str, ...]:
+def outer(snapshot: Snapshot) -> str:
+    """Return the interface that leads outside; empty where there is none, or several do."""
+    if isinstance(snapshot.interfaces, Unknown):
+        return ""
+    found = [one.name for one in snapshot.interfaces if one.up and one.default_route]
+    return found[0] if len(found) == 1 else ""
+
+
+def notes(stands: Iterable[Standing], cable: str, entrance: str, why: str) -> tuple[str, ...]:
     """Say what a look from a place on the same machine proves, and what it does not."""
     whom = "; ".join(f"{one.address} stands for {one.stands_for}" for one in stands)
     return (
         f"{whom}.",
-        _BY_THE_CABLE.format(device=device),
+        (
+            _BY_THE_CABLE.format(device=cable, why=f" ({why})" if why else "")
+            if entrance == cable
+            else _AS_IF_BY.format(device=cable, entrance=entrance)
+        ),
         _NOT_ASKED,
     )
 

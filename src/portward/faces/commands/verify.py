@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from portward.scan.ports import Numbers
 
 
+CABLE = "cable"
+"""Instead of an interface: the cable to the place outside that is made on this machine."""
+
+
 def options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     inside = parser.add_argument_group(
@@ -43,7 +47,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("what is asked")
     how.add_argument("--source", metavar="ADDRESS", help="where the machine saw the scan come from")
     how.add_argument(
-        "--interface", metavar="IFACE", help="by which it came in (default: as an answer leaves)"
+        "--interface",
+        metavar="IFACE",
+        help="by which it came in (default: as an answer leaves; of the place that is made here, "
+        f'the one that leads outside, or "{CABLE}")',
     )
     how.add_argument(
         "--address",
@@ -68,6 +75,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> Exit:
     """Look from both sides, and say where they differ."""
+    shared.expect_format(arguments, "verification")
     for text in (*arguments.address, *filter(None, [arguments.source])):
         try:
             ip_address(text)
@@ -92,8 +100,9 @@ def _verified(arguments: argparse.Namespace) -> "Verification":
                 "a snapshot is the inside view alone",
                 mend="add the outside one with --from-outside FILE or --via USER@HOST",
             )
-        _refuse(arguments, "source", "interface")
-        return flow.verify_from_here(lambda: _here(arguments), ports, addresses)
+        _refuse(arguments, "source")
+        interface = "" if arguments.interface == CABLE else arguments.interface
+        return flow.verify_from_here(lambda: _here(arguments), ports, addresses, interface)
     judged = _inside(arguments)
     if arguments.from_outside:
         _refuse(arguments, "address", "ports")
