@@ -340,3 +340,81 @@ def test_a_place_outside_needs_root() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("portward: a vantage on this machine: cannot be made: ")
     assert "(run as root)" in done.stderr
+
+
+BY_INTERFACE = """
+table arp neighbours {
+    chain input {
+        type filter hook input priority 0; policy drop;
+    }
+}
+table inet test {
+    chain input {
+        type filter hook input priority 0; policy drop;
+        ct state established,related accept
+        iif lo accept
+        iifname "eth0" tcp dport 80 accept
+        iifname "pw-*" tcp dport 5432 accept
+    }
+}
+"""
+
+
+def by_interface(*words: str, policy: str, strict: bool = False) -> dict[str, Any]:
+    """Verify a machine whose rules ask for interfaces, and answer no question of neighbours."""
+
+    def work() -> subprocess.CompletedProcess[str]:
+        machine(BY_INTERFACE)
+        if strict:
+            run("sysctl -qw net.ipv4.conf.all.rp_filter=1")
+        with servers(80, 5432):
+            return portward(
+                *("verify", "--policy", policy, "--address", US, "--format", "json"),
+                *("-p", "80,5432", *words),
+            )
+
+    done = in_own_network(work)
+    assert done.stderr == ""
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_packets_come_in_as_the_real_interface_receives_them(policy: str) -> None:
+    found = by_interface(policy=policy)
+    assert {view["interface"] for view in found["views"]} == {"eth0"}
+    assert {(one["port"], one["outcome"]) for one in found["ports"]} == {
+        (80, "exposed as intended"),
+        (5432, "closed as intended"),
+    }
+    assert "as eth0 receives them" in found["notes"][1]
+
+
+def test_by_the_cable_rules_about_the_cable_are_met(policy: str) -> None:
+    found = by_interface("--interface", "cable", policy=policy)
+    assert all(view["interface"].startswith("pw-") for view in found["views"])
+    assert {(one["port"], one["outcome"]) for one in found["ports"]} == {
+        (80, "closed, though intended"),
+        (5432, "exposed, not intended"),
+    }
+    assert "were not among those proven" in found["notes"][1]
+
+
+def test_an_interface_that_wants_a_route_back_is_not_pretended(policy: str) -> None:
+    found = by_interface(policy=policy, strict=True)
+    assert all(view["interface"].startswith("pw-") for view in found["views"])
+    assert "eth0 takes only what it has a route back to (rp_filter)" in found["notes"][1]
+
+
+def test_a_rule_of_routing_that_sends_answers_elsewhere_is_said(policy: str) -> None:
+    def work() -> subprocess.CompletedProcess[str]:
+        machine(RULES.replace("MORE", ""))
+        run("ip route add default via 198.51.100.1 table 7", f"ip rule add from {US} table 7")
+        with servers(80):
+            before = state()
+            done = portward("verify", "--policy", policy, "--address", US)
+            assert state() == before
+            return done
+
+    done = in_own_network(work)
+    assert done.returncode == 2
+    assert "goes elsewhere, by a rule of routing" in done.stderr

@@ -1,13 +1,17 @@
-"""A place outside of this machine, made on this machine: a network of its own, joined by one cable.
+"""A place outside of this machine, made on this machine: two networks of its own, and a cable.
 
-The machine sees real packets come in by the cable (a veth pair), from whichever source address is
-wanted. Nothing stays: the network exists as long as a thread of this process lives in it, and with
-the network goes the cable, its routes and its addresses, also when the process is killed.
+    place outside --- router --- cable (a veth pair) --- this machine
+
+The machine sees real packets from whichever source address is wanted. They come in by the cable, or
+as another interface receives them. The router is there so that nobody has to ask this machine for
+hardware addresses: its rules about such questions are not what is looked at.
+
+Nothing stays: the networks exist as long as threads of this process live in them, and with them go
+the cable, its routes and what passes packets on, also when the process is killed.
 """
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import socket
@@ -18,28 +22,26 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
+from portward.bpf.loader import UnavailableError
+from portward.bpf.objects import Programs
 from portward.model.errors import ScanError
-
-if TYPE_CHECKING:
-    from portward.bpf.objects import Programs
+from portward.scan import links
 
 T = TypeVar("T")
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 _SECONDS = 10
-_FAR_END = "outside"
-_ROUTER = "fe80::1"
-"""This machine, on the cable; the only address that it gets."""
-_ETHERNET = 1
-"""ARPHRD_ETHER (include/uapi/linux/if_arp.h)."""
-_SIOCGIFHWADDR, _IFNAMSIZ, _IFREQ = 0x8927, 16, 40
-"""netdevice(7)."""
 _WHERE = "a vantage on this machine"
+_OUT, _UP, _DOWN = "outside", "uplink", "downlink"
+"""The interface of the place outside, and the two of the router."""
+_ROUTER = {4: "169.254.0.1", 6: "fe80::1"}
+"""The router's addresses, which only the place outside knows; of links (RFC 3927, RFC 4291)."""
+_FORWARDING = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
 
 
 class Vantage:
-    """A network outside, from which this machine's addresses are reached by one cable.
+    """A place outside, from which this machine's addresses are reached.
 
     Raises ScanError where it cannot be made: that needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)
     and the command ip.
@@ -48,8 +50,8 @@ class Vantage:
     def __init__(self, sources: Iterable[str], targets: Iterable[str], entrance: str = "") -> None:
         """Take the addresses that packets shall come from, and those that they may go to.
 
-        And the interface that they shall come in by, as if they had been received there; without
-        one, or where that cannot be had, they come in by the cable.
+        And the interface that they shall come in by, as if it had received them; without one, or
+        where that cannot be had, they come in by the cable.
         """
         self._sources = tuple(sources)
         self._targets = tuple(targets)
@@ -59,138 +61,101 @@ class Vantage:
         """The interface that packets come in by."""
         self.why_by_the_cable = ""
         """Why not by the interface that was wanted; empty: they do, or none was."""
-        self._redirect: Programs | None = None
-        self._link = -1
-        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._place = _Network()
+        self._router = _Network()
+        self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        """Make the network, and plug in the cable."""
-        entered: Future[int] = Future()
-        # A daemon, so that nothing waits for it where the process ends at once.
-        self._thread = threading.Thread(target=self._live, args=(entered,), daemon=True)
-        self._thread.start()
+        """Make the networks, and plug in the cable."""
         try:
-            self._plug_in(entered.result(_SECONDS))
+            self._undo.enter_context(self._place)
+            self._undo.enter_context(self._router)
+            self._join()
+            self._plug_in()
+            if self.entrance != self.device:
+                self._enter_by_it()
         except OSError as error:
-            self.__exit__()
-            raise ScanError(
-                f"cannot be made: {error.strerror}", where=_WHERE, mend="run as root"
-            ) from None
+            self._undo.close()
+            why = f"cannot be made: {error.strerror}"
+            raise ScanError(why, where=_WHERE, mend="run as root") from None
         except BaseException:
-            self.__exit__()
+            self._undo.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         """Leave nothing behind."""
-        if self._redirect:
-            with contextlib.suppress(OSError):
-                os.close(self._link)
-            self._redirect.close()
-        # At once, as the kernel takes its time to end a network that nobody lives in.
-        if any(name == self.device for _, name in socket.if_nameindex()):
-            _ip(f"link delete {self.device}")
-        self._work.put(None)
-        self._thread.join(_SECONDS)
-
-    @property
-    def _has_ipv6(self) -> bool:
-        return any(":" in one for one in self._sources)
+        self._undo.close()
 
     def inside(self, work: Callable[[], T]) -> T:
         """Do something out there and return what it returns."""
-        done: Future[T] = Future()
-
-        def do() -> None:
-            try:
-                done.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
-                done.set_exception(error)
-
-        self._work.put(do)
-        return done.result()
+        return self._place.do(work)
 
     def stand_at(self, source: str) -> None:
         """Let everything that is sent from now on come from one of the sources."""
-        self.inside(lambda: _ip(f"route replace {_way(source)} src {source}"))
+        self.inside(lambda: _ip(f"route replace {_way_out(source)} src {source}"))
 
-    def _live(self, entered: Future[int]) -> None:
-        """Live in the network, and do there what comes."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(_CLONE_NEWNET):
-            number = ctypes.get_errno()
-            entered.set_exception(OSError(number, os.strerror(number)))
-            return
-        entered.set_result(threading.get_native_id())
-        while work := self._work.get():
-            work()
+    def _join(self) -> None:
+        """Join the place outside with its router."""
+        self._router.do(
+            lambda: _ip(
+                f"link add {_UP} type veth peer name {_OUT} netns {self._place.path}",
+                f"link set {_UP} addrgenmode none",
+                f"link set {_UP} up",
+                f"address add {_ROUTER[4]}/32 dev {_UP}",
+                *((f"address add {_ROUTER[6]}/64 dev {_UP} nodad",) if self._has_ipv6 else ()),
+                *(f"route add {_host(one)} dev {_UP}" for one in self._sources),
+            )
+        )
+        self.inside(
+            lambda: _ip(
+                "link set lo up",
+                f"link set {_OUT} addrgenmode none",
+                f"link set {_OUT} up",
+                *(
+                    f"address add {_host(one)} dev {_OUT}{' nodad' if ':' in one else ''}"
+                    for one in self._sources
+                ),
+                *(f"route add {way}" for way in dict.fromkeys(map(_way_out, self._sources))),
+            )
+        )
+        self._router.do(_forward)
 
-    def _plug_in(self, thread: int) -> None:
-        """Join both networks, with routes for the sources here and for everything there."""
-        there = f"/proc/{os.getpid()}/task/{thread}/ns/net"
-        # What is passed on to another interface must be for its own hardware address.
-        near = _mac_of(self.entrance) or _random_mac()
+    def _plug_in(self) -> None:
+        """Join the router with this machine, each of which is told who is at the other end."""
+        # What shall come in by an interface must be for its own hardware address.
+        wanted = links.hardware_address(self.entrance)
+        near = wanted.hex(":") if wanted else _random_mac()
         far = _random_mac()
         _ip(
             f"link add {self.device} address {near} type veth "
-            f"peer name {_FAR_END} address {far} netns {there}",
+            f"peer name {_DOWN} address {far} netns {self._router.path}",
+        )
+        # At once, as the kernel takes its time to end networks that nobody lives in.
+        self._undo.callback(_unplug, self.device)
+        _ip(
+            # Without an address, so that this machine has no new one to be reached at.
             f"link set {self.device} addrgenmode none",
             f"link set {self.device} up",
-            # For IPv6 a neighbour must answer, and none does for an address of another link.
-            *((f"address add {_ROUTER}/64 dev {self.device} nodad",) if self._has_ipv6 else ()),
-        )
-        self.inside(
-            lambda: _ip(
-                "link set lo up", f"link set {_FAR_END} addrgenmode none", f"link set {_FAR_END} up"
-            )
-        )
-        # Neighbours are told to each other as far as possible: rules about ARP and neighbour
-        # discovery are not what is asked about.
-        self.inside(
-            lambda: _ip(
-                *(
-                    f"address add {_host(one)} dev {_FAR_END}{_without_check(one)}"
-                    for one in self._sources
-                ),
-                *(f"route add {way}" for way in dict.fromkeys(map(_way, self._sources))),
-                *(
-                    f"neigh add {one} lladdr {near} dev {_FAR_END} nud permanent"
-                    for one in self._targets
-                ),
-            )
-        )
-        _ip(
             *(f"route add {_host(one)} dev {self.device}" for one in self._sources),
             *(
                 f"neigh add {one} lladdr {far} dev {self.device} nud permanent"
                 for one in self._sources
             ),
         )
+        self._router.do(
+            lambda: _ip(
+                f"link set {_DOWN} addrgenmode none",
+                f"link set {_DOWN} up",
+                *(f"route add {_host(one)} dev {_DOWN}" for one in self._targets),
+                *(
+                    f"neigh add {one} lladdr {near} dev {_DOWN} nud permanent"
+                    for one in self._targets
+                ),
+            )
+        )
         for source in self._sources:
             self._expect_answers(source)
-        if self.entrance != self.device:
-            self._enter_by_it()
-
-    def _enter_by_it(self) -> None:
-        """Let packets come in by the other interface, as far as this kernel and its settings do."""
-        from portward.bpf.loader import UnavailableError  # noqa: PLC0415 - only where wanted
-        from portward.bpf.objects import Programs  # noqa: PLC0415
-
-        wanted, self.entrance = self.entrance, self.device
-        if not _mac_of(wanted):
-            self.why_by_the_cable = f"{wanted} is no Ethernet device"
-        elif _is_strict(wanted):
-            self.why_by_the_cable = f"{wanted} takes only what it has a route back to (rp_filter)"
-        else:
-            try:
-                self._redirect = Programs("enter", {})
-                index = struct.pack("=I", socket.if_nametoindex(wanted))
-                self._redirect.write("entrance", bytes(4), index)
-                here = socket.if_nametoindex(self.device)
-                self._link = self._redirect.attach(self._redirect.program("enter"), here)
-                self.entrance = wanted
-            except UnavailableError as error:
-                self.why_by_the_cable = str(error)
 
     def _expect_answers(self, source: str) -> None:
         """Make sure that answers come back, whatever rules of routing this machine has."""
@@ -206,11 +171,89 @@ class Vantage:
                 )
             return
 
+    def _enter_by_it(self) -> None:
+        """Let packets come in by the other interface, as far as this kernel and its settings do."""
+        wanted, self.entrance = self.entrance, self.device
+        if links.hardware_address(wanted) is None:
+            self.why_by_the_cable = f"{wanted} is no Ethernet device"
+        elif _is_strict(wanted):
+            self.why_by_the_cable = f"{wanted} takes only what it has a route back to (rp_filter)"
+        else:
+            try:
+                programs = Programs("enter", {})
+                self._undo.callback(programs.close)
+                index = struct.pack("=I", socket.if_nametoindex(wanted))
+                programs.write("entrance", bytes(4), index)
+                here = socket.if_nametoindex(self.device)
+                self._undo.callback(os.close, programs.attach(programs.program("enter"), here))
+            except UnavailableError as error:
+                self.why_by_the_cable = str(error)
+            else:
+                self.entrance = wanted
+
+    @property
+    def _has_ipv6(self) -> bool:
+        return any(":" in one for one in self._sources)
+
+
+class _Network:
+    """A network namespace without a name, for as long as a thread lives in it."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._entered: Future[int] = Future()
+        # A daemon, so that nothing waits for it where the process ends at once.
+        self._thread = threading.Thread(target=self._live, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Make it; OSError without the right to."""
+        self._thread.start()
+        self.path = f"/proc/{os.getpid()}/task/{self._entered.result(_SECONDS)}/ns/net"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._work.put(None)
+        self._thread.join(_SECONDS)
+
+    def do(self, work: Callable[[], T]) -> T:
+        """Do something in it and return what it returns."""
+        done: Future[T] = Future()
+
+        def doing() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+                done.set_exception(error)
+
+        self._work.put(doing)
+        return done.result()
+
+    def _live(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(_CLONE_NEWNET):
+            number = ctypes.get_errno()
+            self._entered.set_exception(OSError(number, os.strerror(number)))
+            return
+        self._entered.set_result(threading.get_native_id())
+        while work := self._work.get():
+            work()
+
+
+def _forward() -> None:
+    """Pass packets on, in the network of the calling thread."""
+    for name in _FORWARDING:
+        file = Path("/proc/sys/net") / name
+        if file.exists():  # there may be no IPv6
+            file.write_text("1", "ascii")
+
+
+def _unplug(device: str) -> None:
+    if any(name == device for _, name in socket.if_nameindex()):
+        _ip(f"link delete {device}")
+
 
 def _ip(*commands: str, batch: bool = True) -> str:
     """Run ip(8) on some commands, all in one process."""
-    if not commands:
-        return ""
     words = ["ip", "-batch", "-"] if batch else ["ip", *commands[0].split()]
     try:
         done = subprocess.run(  # noqa: S603 - words of our own, and addresses that were parsed
@@ -233,31 +276,15 @@ def _ip(*commands: str, batch: bool = True) -> str:
     return done.stdout
 
 
-def _way(source: str) -> str:
-    """Return the route to everything of a family."""
+def _way_out(source: str) -> str:
+    """Return the route to everything of a family, from the place outside."""
     if ":" in source:
-        return f"::/0 via {_ROUTER} dev {_FAR_END}"
-    return f"0.0.0.0/0 dev {_FAR_END}"
+        return f"::/0 via {_ROUTER[6]} dev {_OUT}"
+    return f"0.0.0.0/0 via {_ROUTER[4]} dev {_OUT} onlink"
 
 
 def _host(address: str) -> str:
     return f"{address}/128" if ":" in address else f"{address}/32"
-
-
-def _without_check(address: str) -> str:
-    """Skip the search for others with the same address (DAD), for which nobody is there."""
-    return " nodad" if ":" in address else ""
-
-
-def _mac_of(device: str) -> str:
-    """Return the hardware address of an Ethernet device; empty for another, or none."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as any_one:
-            answer = fcntl.ioctl(any_one, _SIOCGIFHWADDR, device.encode().ljust(_IFREQ, b"\0"))
-    except OSError:
-        return ""
-    kind, address = struct.unpack_from("=H6s", answer, _IFNAMSIZ)
-    return address.hex(":") if kind == _ETHERNET and any(address) else ""
 
 
 def _is_strict(device: str) -> bool:

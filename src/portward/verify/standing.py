@@ -27,12 +27,12 @@ _SPREAD = 37
 """Where in a network to begin: few give out such a number first."""
 _TRIES = 512
 _BY_THE_CABLE = (
-    "The packets were real and came in by {device}, a cable that was made for them and is gone{why}: "
-    "rules that ask for another interface by name were not among those proven."
+    "The packets were real and came in by {device}, a cable that was made for them and is "
+    "gone{why}: rules that ask for another interface by name were not among those proven."
 )
 _AS_IF_BY = (
-    "The packets were real and came in as {entrance} receives them, so that all rules about it were "
-    "met; answers left by {device}, a cable that was made for them and is gone."
+    "The packets were real and came in as {entrance} receives them, so that all rules about it "
+    "were met; answers left by {device}, a cable that was made for them and is gone."
 )
 _NOT_ASKED = (
     "What stands before this machine, such as a firewall of its provider, was not asked: "
