@@ -86,6 +86,18 @@ class Namespace:
         self._pool.shutdown()
 
 
+def wait_for(address: str) -> None:
+    """Wait until a host answers: for a second after a link has come up, IPv6 may not hear."""
+    for _ in range(100):
+        try:
+            socket.create_connection((address, 9), timeout=0.1).close()
+        except ConnectionRefusedError:
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"{address} does not answer")
+
+
 @contextmanager
 def link() -> Iterator[Namespace]:
     """Yield a target that the calling thread's namespace has a link to."""
@@ -103,6 +115,8 @@ def link() -> Iterator[Namespace]:
             f"ip addr add {TARGET6}/64 dev pwt0 nodad",
             "ip link set pwt0 up",
         )
+        for address in (TARGET, TARGET6):
+            wait_for(address)
         yield target
     finally:
         target.close()

@@ -226,7 +226,11 @@ def test_a_network_behind_a_router(engine: str) -> None:
     def work(target: Namespace) -> None:
         # No default route: only the route to this network, whose addresses the router has.
         run(f"ip route add 10.88.0.0/24 via {TARGET}", f"ip route add fd88::/64 via {TARGET6}")
-        target.run("ip route add local 10.88.0.0/24 dev lo", "ip route add local fd88::/64 dev lo")
+        target.run(
+            "ip route add local 10.88.0.0/24 dev lo",
+            "ip addr add fd88::5 dev lo nodad",
+            "ip addr add fd88::6 dev lo nodad",
+        )
         target.listen([22], addresses=["10.88.0.7", "10.88.0.200", "fd88::5"])
         found = scan(
             *(f"10.88.0.{one}" for one in range(256)), "fd88::5", "fd88::6",
