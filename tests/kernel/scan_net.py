@@ -1,7 +1,6 @@
 """A link between the scanner's namespace and a target's, both of a test's own."""
 
 import ctypes
-import os
 import socket
 import subprocess
 import time
@@ -26,9 +25,9 @@ class Namespace:
     def __init__(self) -> None:
         self._process = subprocess.Popen(["unshare", "--net", "sleep", LIFETIME])
         self.pid = self._process.pid
-        own = os.readlink("/proc/thread-self/ns/net")
+        own = Path("/proc/thread-self/ns/net").readlink()
         for _ in range(1000):
-            if os.readlink(f"/proc/{self.pid}/ns/net") != own:
+            if Path(f"/proc/{self.pid}/ns/net").readlink() != own:
                 break
             time.sleep(0.005)
         self._pool = ThreadPoolExecutor(1, initializer=self._enter)

@@ -1,11 +1,24 @@
 """Scans of real hosts in namespaces, each engine, beside nmap as the judge."""
 
+import contextlib
+import ctypes
+import json
+import os
 import random
 import re
+import select
+import signal
+import socket
+import struct
 import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+import msgspec
 import pytest
 
 from kernel.scan_net import SCANNER, SCANNER6, TARGET, TARGET6, Namespace, link
@@ -14,13 +27,19 @@ from portward.bpf.loader import UnavailableError
 from portward.bpf.objects import Programs
 from portward.model.net import MAX_PORT, Protocol
 from portward.model.scan import PortState, Scan, ScannedHost
-from portward.scan import look, targets
+from portward.scan import links, look, targets, wire
+from portward.scan import ports as words_of_ports
 
 pytestmark = pytest.mark.root
 
+T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
+START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1))\nfrom portward.faces.cli import main; main()"
+)
 ENGINES = ("bpf", "ring", "connect")
 ALL = tuple(range(1, MAX_PORT + 1))
-OPEN = tuple(sorted(random.Random(7).sample(ALL, 20)))
+OPEN = tuple(sorted(random.Random(7).sample(ALL, 20)))  # noqa: S311 - no secret
 FEW = OPEN[:5]
 ENTRY = "add table inet t\nadd chain inet t in { type filter hook input priority 0; }\n"
 EXIT = "add chain inet t out { type filter hook output priority 0; }\n"
@@ -278,12 +297,8 @@ def test_a_link_that_is_silent_and_a_host_without_a_route() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", SCANNER, "::1", SCANNER6])
 def test_this_machine_itself(engine: str, host: str) -> None:
     def work(_: Namespace) -> None:
-        import socket
-
         ports = OPEN[:3]
-        held = []
-        for port in ports:
-            held.append(socket.create_server((host, port), family=_family(host)))
+        held = [socket.create_server((host, port), family=_family(host)) for port in ports]
         try:
             seen = only(scan(host, engine=engine))
         finally:
@@ -296,8 +311,6 @@ def test_this_machine_itself(engine: str, host: str) -> None:
 
 
 def _family(host: str) -> Any:
-    import socket
-
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
@@ -323,5 +336,223 @@ def test_before_tcx_a_packet_socket_is_filtered(monkeypatch: pytest.MonkeyPatch)
             seen = only(scan(host, engine="bpf"))
             assert ports_in(seen, PortState.OPEN) == set(OPEN)
             assert count(seen, PortState.CLOSED) == MAX_PORT - len(OPEN)
+
+    with_target(work)
+
+
+def forge(to: str, mac: bytes, first: int) -> bytes:
+    """Return a frame that says a port is open, in the name of the target, with a guessed cookie."""
+    number = int.from_bytes(os.urandom(4), "big")
+    packet = bytearray(wire.syn(targets.packed(TARGET), targets.packed(to), 4444, first, 1))
+    struct.pack_into("!I", packet, 28, number)
+    packet[33] = wire.SYN | wire.ACK
+    return mac + b"\x02\0\0\0\0\1\x08\0" + bytes(packet)
+
+
+@pytest.mark.parametrize("engine", ["bpf", "ring"])
+def test_answers_without_the_cookie_never_count(engine: str) -> None:
+    def work(target: Namespace) -> None:
+        target.listen([80])
+        target.nft(f"{ENTRY}add rule inet t in tcp dport 4444 drop\n")
+        mac = links.hardware_address("pws0")
+        assert mac is not None
+        stop = threading.Event()
+
+        def flood() -> None:
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as line:
+                line.bind(("pwt0", 0))
+                while not stop.is_set():
+                    for own in range(61000, 61008):
+                        line.send(forge(SCANNER, mac, own))
+                        line.send(forge(SCANNER, mac, own)[: 14 + own % 40])
+
+        target.background(flood)
+        try:
+            seen = only(scan(TARGET, ports=(80, 4444), engine=engine, rate=20))
+        finally:
+            stop.set()
+        assert ports_in(seen, PortState.OPEN) == {80}
+        assert ports_in(seen, PortState.FILTERED) == {4444}
+
+    with_target(work)
+
+
+@pytest.mark.parametrize("host", [TARGET, TARGET6])
+def test_udp(host: str) -> None:
+    def work(target: Namespace) -> None:
+        family = _family(host)
+
+        def serve() -> None:
+            echo, silent, other = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(3))
+            for one, port in ((echo, 53), (silent, 514), (other, 69)):
+                one.bind((host, port))
+                one.settimeout(20)
+            ready.set()
+            while True:
+                for one in select.select([echo, other], [], [], 20)[0]:
+                    data, peer = one.recvfrom(100)
+                    if one is echo and data == b"greeting":
+                        echo.sendto(b"hello", peer)
+                    if one is other:
+                        with socket.socket(family, socket.SOCK_DGRAM) as transfer:
+                            transfer.bind((host, 0))
+                            transfer.sendto(b"data", peer)
+
+        ready = threading.Event()
+        target.background(serve)
+        ready.wait()
+        target.nft(
+            f"{ENTRY}add rule inet t in udp dport 81 reject with icmpx admin-prohibited\n"
+            "add rule inet t in udp dport 82 drop\n"
+        )
+        udp = (53, 69, 81, 82, 83, 514)
+        found = scan(host, ports=(), udp=udp, greetings={53: (b"wrong", b"greeting")})
+        seen = {port.port: (port.state, port.reason) for port in only(found).ports}
+        name, prohibited, closed = (
+            ("icmpv6", "1/1", "1/4") if ":" in host else ("icmp", "3/13", "3/3")
+        )
+        assert seen == {
+            53: (PortState.OPEN, "answer"),
+            69: (PortState.OPEN, "answer"),
+            81: (PortState.REFUSED, f"{name} {prohibited} from {host}"),
+            82: (PortState.SILENT, "no answer"),
+            83: (PortState.CLOSED, f"{name} {closed} from {host}"),
+            514: (PortState.SILENT, "no answer"),
+        }
+        assert all(port.ttl == 64 for port in only(found).ports if port.port in (53, 69))
+        assert only(found).asked == {"udp": "53,69,81-83,514"}
+
+    with_target(work)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def start(*words: str, user: bool = False, **more: Any) -> subprocess.Popen[str]:
+    """Start ``portward scan`` in the calling thread's namespace."""
+    command = [sys.executable, "-I", "-c", START, str(ROOT / "src"), "scan", *words]
+    if user:
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
+    )
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, Scan]:
+    printed, complaint = process.communicate(timeout=60)
+    assert not complaint
+    return process.returncode, msgspec.json.decode(printed, type=Scan)
+
+
+def test_without_privilege_connections_are_made_and_that_is_said() -> None:
+    def work(target: Namespace) -> None:
+        target.listen(OPEN)
+        status, found = finished(start(TARGET, "-p", "-", "--format", "json", user=True))
+        assert status == 0
+        assert found.engine == "connect"
+        assert found.engine_reason == "no raw packets: needs root"
+        assert ports_in(only(found), PortState.OPEN) == set(OPEN)
+        process = start(TARGET, "-p", "80", "--engine", "bpf", user=True)
+        printed, complaint = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert not printed
+        assert complaint.count("\n") == 1
+        assert "--engine bpf cannot be used: needs root" in complaint
+
+    with_target(work)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_an_interrupted_scan_lacks_is_asked_later(engine: str, tmp_path: Path) -> None:
+    def work(target: Namespace) -> None:
+        target.listen(OPEN)
+        words = (TARGET, "-p", "-", "--engine", engine, "--format", "json")
+        process = start(*words, "--rate", "20000")
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        status, part = finished(process)
+        assert status == 3
+        assert not part.complete
+        known = set(words_of_ports.read(only(part).asked["tcp"]))
+        assert 0 < len(known) < MAX_PORT
+        assert ports_in(only(part), PortState.OPEN) == set(OPEN) & known
+        file = tmp_path / "part.json"
+        file.write_bytes(msgspec.json.encode(part))
+        status, whole = finished(start(*words, "--resume", str(file)))
+        assert status == 0
+        assert whole.complete
+        assert only(whole).asked == {"tcp": "1-65535"}
+        assert ports_in(only(whole), PortState.OPEN) == set(OPEN)
+        assert count(only(whole), PortState.CLOSED) == MAX_PORT - len(OPEN)
+
+    with_target(work)
+
+
+def test_shards_together_are_the_whole() -> None:
+    def work(target: Namespace) -> None:
+        target.listen(OPEN)
+        parts = [
+            only(finished(start(TARGET, "-p-", "--shard", f"{one}/3", "--format", "json"))[1])
+            for one in (1, 2, 3)
+        ]
+        asked = [set(words_of_ports.read(part.asked["tcp"])) for part in parts]
+        assert sum(map(len, asked)) == MAX_PORT
+        assert set.union(*asked) == set(ALL)
+        assert set.union(*(ports_in(part, PortState.OPEN) for part in parts)) == set(OPEN)
+
+    with_target(work)
+
+
+def test_a_scan_that_is_killed_leaves_nothing_behind() -> None:
+    def work(target: Namespace) -> None:
+        target.nft(f"{ENTRY}add rule inet t in meta l4proto tcp drop\n")
+        libbpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+        rules, devices = run("nft list ruleset"), run("ip -o link")
+        namespaces = run("ip netns list")
+        process = start(TARGET, "-p-", "--engine", "bpf", "--rate", "1000")
+        try:
+            programs = eventually(lambda: programs_of(process.pid))
+        finally:
+            process.kill()
+            process.communicate()
+        assert len(programs) >= 2
+        eventually(lambda: all(libbpf.bpf_prog_get_fd_by_id(number) < 0 for number in programs))
+        assert run("nft list ruleset") == rules
+        assert run("ip -o link") == devices
+        assert run("ip netns list") == namespaces
+        assert "clsact" not in run("tc qdisc show dev pws0")
+
+    with_target(work)
+
+
+def eventually(question: Callable[[], T]) -> T:
+    """Ask until the answer is true."""
+    for _ in range(200):
+        if answer := question():
+            return answer
+        time.sleep(0.05)
+    raise TimeoutError(question)
+
+
+def programs_of(pid: int) -> set[int]:
+    """Return the numbers of the BPF programs that a process has loaded."""
+    found = set()
+    for file in Path(f"/proc/{pid}/fdinfo").glob("*"):
+        with contextlib.suppress(OSError):
+            found |= {int(one) for one in re.findall(r"prog_id:\s*(\d+)", file.read_text())}
+    return found if len(found) > 1 else set()
+
+
+def test_lines_come_while_the_scan_goes_on() -> None:
+    def work(target: Namespace) -> None:
+        target.listen([80])
+        process = start(TARGET, "-p-", "--format", "jsonl", "--rate", "30000")
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        assert first["port"]["port"] == 80
+        assert process.poll() is None
+        rest = [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
+        assert [next(iter(line)) for line in rest] == ["host", "scan"]
+        assert rest[-1]["scan"]["complete"]
 
     with_target(work)

@@ -204,6 +204,7 @@ class Course:
         """The host answers open ports, and of the closed ones just some."""
         self._before = Counts()
         self._closed: int | None = None
+        self._late = 0.0
         self._risk = 1.0
 
     def after_round(self, counts: Counts) -> Step:
@@ -247,12 +248,17 @@ class Course:
     def _learn(self, before: Counts, after: Counts) -> None:
         """Lower the risk that an open port was silent in every round, by what canaries say."""
         asked = after.canaries - before.canaries
+        returned = after.returned - before.returned
+        if asked < _FEW:  # the rounds before speak for this short one
+            asked, returned = after.canaries, after.returned
         if asked >= _FEW:
-            loss = (asked - (after.returned - before.returned) + 1) / (asked + 2)
+            loss = (asked - returned + 1) / (asked + 2)
         else:  # No witness: the answers that came late say how many were lost.
-            late = (after.answered - before.answered) / max(1, after.answered)
-            loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.05
-        self._risk *= min(1.0, max(loss, 0.0))
+            if self.rounds > 1:
+                late = (after.answered - before.answered) / max(1, after.answered)
+                self._late = max(self._late, late)
+            loss = max(self._late, 0.01) if after.answered else 0.05
+        self._risk *= loss
 
     def wait(self, slowest: float) -> float:
         """Return for how many seconds silence ends a round."""
