@@ -35,7 +35,7 @@ def opened(text: str) -> set[int]:
         return {one["port"] for one in ports if one["state"] == "open"}
     return {
         int(one)
-        for pair in re.findall(r"(\d+)/open/|^open tcp (\d+)", text, re.M)
+        for pair in re.findall(r"(\d+)/open/|^open tcp (\d+)", text, re.MULTILINE)
         for one in pair
         if one
     }
@@ -44,7 +44,7 @@ def opened(text: str) -> set[int]:
 def main() -> None:
     """Measure and print a table for each scene."""
     from kernel.scan_net import TARGET, link  # noqa: PLC0415 - of the tests
-    from own_network import in_own_network  # noqa: PLC0415 - the same
+    from own_network import in_own_network, run  # noqa: PLC0415 - the same
 
     commands = {
         **{
@@ -68,10 +68,12 @@ def main() -> None:
     def inside() -> None:
         with link() as target:
             target.listen(OPEN)
+            run(f"ip route add default via {TARGET}")  # or masscan hangs
             allowed = ", ".join(map(str, OPEN[:5]))
             head = (
                 "add table inet t\nadd chain inet t in { type filter hook input priority 0; }\n"
-                f"add rule inet t in tcp dport {{ {allowed} }} accept\nadd rule inet t in meta l4proto tcp"
+                f"add rule inet t in tcp dport {{ {allowed} }} accept\n"
+                "add rule inet t in meta l4proto tcp"
             )
             scenes = {
                 "20 open, the rest closed": ("", OPEN),
@@ -114,6 +116,8 @@ def measured(command: list[str], right: set[int]) -> tuple[float, float, int, in
     text = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command[0]} ended with {process.returncode}; no table is true")
     ports = opened(text)
     return (
         time.monotonic() - began,
