@@ -30,7 +30,7 @@ FORGED = (
 )
 BARE = f"{FORGED}; the answers have no window or no options, which no program's own have"
 RATIONED = "it rations its refusals, so that a closed port may count as filtered"
-LOST = "frames were lost on this side to the last, so that silence proves nothing"
+LOST = "packets were being lost to the last, so that silence proves nothing"
 
 
 class Records(NamedTuple):

@@ -31,6 +31,12 @@ _FASTEST = 10_000_000.0
 _HASTE = 1.08
 _CUT = 0.9
 _FEW = 8
+_WITNESSES = 32
+"""So many canaries are needed to judge the rate by them."""
+_BEARABLE = 0.15
+"""A loss of canaries that slowing down is not worth: a round more costs less."""
+_FEW_SILENT = 50
+"""One of so many, or fewer, is few."""
 _WORTH = 0.2
 """A round that closes a smaller share of what it asks is not repeated for the closed ones' sake."""
 
@@ -86,7 +92,9 @@ class Pace:
         self._cut: tuple[float, float, float] | None = None
         """Share, speed and rate before the last cut, if the window before was cut."""
         self._goal = inf
-        self._witness: deque[tuple[int, int]] = deque(maxlen=8)
+        self._borne = 0.0
+        """The loss of canaries that slowing down did not change."""
+        self._witness: deque[tuple[int, int]] = deque(maxlen=64)
 
     def new_round(self) -> None:
         """Forget the share of answers: those that are asked now are others."""
@@ -125,16 +133,18 @@ class Pace:
         missing = expected - answered
         asked = sum(one for one, _ in self._witness)
         returned = sum(one for _, one in self._witness)
-        witnessed = asked >= _FEW
-        lost = 1 - returned / asked if witnessed else 0.0
-        if witnessed and lost > 0.3:  # noqa: PLR2004 - canaries in flight are a few of many
-            self._slow_down(share, real, lost)
-        elif choked or (missing > slack and not witnessed):
+        lost = 1 - returned / asked if asked >= _WITNESSES else 0.0
+        if lost > self._borne + _BEARABLE:
+            if lost < _BEARABLE * 3 and self._in_vain(1 - lost, real):
+                self._borne, self._cut = lost, None
+            else:
+                self._slow_down(1 - lost, real, lost)
+        elif choked or (missing > slack and not asked):
             if self._in_vain(share, real):
                 self._share, self._cut = share, None
             else:
                 self._slow_down(share, real, missing / max(1.0, expected))
-        else:
+        elif self._cut is None or not asked or asked >= _WITNESSES:
             # Slowly downwards, or a loss that creeps in with the rate would pass for normal.
             drift = 1.0 if missing > slack else 0.02 if share < self._share else 0.3
             self._share += drift * (share - self._share)
@@ -145,7 +155,7 @@ class Pace:
         if self._cut is None:
             return False
         before, faster, rate = self._cut
-        hoped = min(self._share or 1.0, before * faster / max(1.0, real))
+        hoped = min(1.0, before * faster / max(1.0, real))
         if faster < 1.2 * real or share - before > 0.3 * (hoped - before):
             return False
         self.rate = rate
@@ -175,7 +185,7 @@ class Step(Enum):
     AGAIN = "again"
     DONE = "done"
     UNCERTAIN = "uncertain"
-    """Done, but frames were lost on this side to the last."""
+    """Done, but packets were being lost to the last, on the way or on this side."""
 
 
 class Course:
@@ -194,6 +204,7 @@ class Course:
         """The host answers open ports, and of the closed ones just some."""
         self._before = Counts()
         self._closed: int | None = None
+        self._late = 0.0
         self._risk = 1.0
 
     def after_round(self, counts: Counts) -> Step:
@@ -206,13 +217,17 @@ class Course:
         self._closed = closed
         if counts.answered + counts.refused >= self.count:
             return Step.DONE
-        if self.rounds >= MAX_ROUNDS:
-            return Step.UNCERTAIN if dropped else Step.DONE
         self._learn(before, counts)
+        if self.rounds >= MAX_ROUNDS:
+            doubt = self._risk * max(1, counts.opened) > 10 * RISK
+            return Step.UNCERTAIN if dropped or doubt else Step.DONE
         if self.rounds < MIN_ROUNDS:
             return Step.AGAIN
         fresh = counts.opened > before.opened or (closed and not self.rationed)
-        if dropped or fresh or self._risk * max(1, counts.opened) > RISK:
+        silent = self.count - counts.answered - counts.refused
+        # Few that are silent cost little: then closed ports are worth as much care as open ones.
+        worth = counts.answered if silent * _FEW_SILENT < self.count else counts.opened
+        if dropped or fresh or self._risk * max(1, worth) > RISK:
             return Step.AGAIN
         return Step.DONE
 
@@ -233,12 +248,17 @@ class Course:
     def _learn(self, before: Counts, after: Counts) -> None:
         """Lower the risk that an open port was silent in every round, by what canaries say."""
         asked = after.canaries - before.canaries
+        returned = after.returned - before.returned
+        if asked < _FEW:  # the rounds before speak for this short one
+            asked, returned = after.canaries, after.returned
         if asked >= _FEW:
-            loss = (asked - (after.returned - before.returned) + 1) / (asked + 2)
+            loss = (asked - returned + 1) / (asked + 2)
         else:  # No witness: the answers that came late say how many were lost.
-            late = (after.answered - before.answered) / max(1, after.answered)
-            loss = max(late if self.rounds > 1 else 0.0, 0.01) if after.answered else 0.05
-        self._risk *= min(1.0, max(loss, 0.0))
+            if self.rounds > 1:
+                late = (after.answered - before.answered) / max(1, after.answered)
+                self._late = max(self._late, late)
+            loss = max(self._late, 0.01) if after.answered else 0.05
+        self._risk *= loss
 
     def wait(self, slowest: float) -> float:
         """Return for how many seconds silence ends a round."""

@@ -7,7 +7,7 @@ thousand neighbours and would have to throw out those that this machine works wi
 import socket
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from portward.scan.route import Route
 from portward.scan.wire import checksum
@@ -18,9 +18,8 @@ _REQUEST, _REPLY = 1, 2
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _ICMPV6 = 58
 _BROADCAST = b"\xff" * 6
-_TRIES = 3
-_PATIENCE = 0.15
-"""Seconds from the last question to the next round of them, or to giving up."""
+_PATIENCE = (0.1, 0.3, 0.8)
+"""Seconds after each round of questions: a radio that sleeps may hear only the last."""
 _BURST = 128
 _BURST_TIME = 0.005
 """Seconds between bursts: 25,000 questions a second, which a network of that size bears."""
@@ -40,30 +39,36 @@ def resolve(route: Route, own: bytes, wanted: Iterable[bytes]) -> dict[bytes, by
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as link:
         link.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         link.bind((route.device, kind))
-        for _ in range(_TRIES):
+        for patience in _PATIENCE:
             for first in range(0, len(left), _BURST):
                 for address in left[first : first + _BURST]:
                     link.send(question(own, route.source, address))
                 _listen(link, read, found, left, _BURST_TIME)
-            _listen(link, read, found, left, _PATIENCE)
+            _listen(link, read, found, left, patience)
             left = [address for address in left if address not in found]
             if not left:
                 break
     return found
 
 
-def _listen(link, read, found, wanted, patience: float) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
-    """Take in answers until all have come or nothing comes for a while."""
-    names = set(wanted)
+def _listen(
+    link: socket.socket,
+    read: Callable[[bytes], tuple[bytes, bytes] | None],
+    found: dict[bytes, bytes],
+    wanted: Collection[bytes],
+    patience: float,
+) -> None:
+    """Take in answers until all have come or time is up."""
+    missing = {address for address in wanted if address not in found}
     end = time.monotonic() + patience
-    while len(found) < len(names) and (left := end - time.monotonic()) > 0:
+    while missing and (left := end - time.monotonic()) > 0:
         link.settimeout(left)
         try:
-            frame = link.recv(_FRAME_BYTES)
+            pair = read(link.recv(_FRAME_BYTES))
         except TimeoutError:
             return
-        pair = read(frame)
-        if pair and pair[0] in names and pair[0] not in found:
+        if pair and pair[0] in missing:
+            missing.discard(pair[0])
             found[pair[0]] = pair[1]
 
 

@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     counts: Counts
     rounds: int
     uncertain: bool
-    """Frames were lost on this side to the last, so silence proves nothing."""
+    """Packets were being lost to the last, so silence proves nothing."""
     rationed: bool
     complete: bool
     """False: it was interrupted."""

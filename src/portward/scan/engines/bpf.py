@@ -32,8 +32,8 @@ _WORTH_TWO = 512
 _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _SO_ATTACH_BPF = 50
 _HOST_BYTES = 24
-_CANARY_INTERVAL = 200_000
-"""Nanoseconds between two canaries."""
+_CANARY_EVERY = 64
+"""Of so many probes, one is followed by a canary."""
 
 
 class _Handshake(ctypes.Structure):
@@ -46,9 +46,9 @@ class _Control(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_uint64) for name in ("next", "end", "limit")),
         *((name, ctypes.c_uint64) for name in ("count", "factor", "shift")),
-        *((name, ctypes.c_uint64) for name in ("canary_interval", "canary_due")),
+        *((name, ctypes.c_uint64) for name in ("canary_every", "unused")),
         *((name, ctypes.c_uint32) for name in ("ports", "family", "ifindex")),
-        *((name, ctypes.c_uint32) for name in ("first_port", "tries", "unused")),
+        *((name, ctypes.c_uint32) for name in ("first_port", "tries", "unused2")),
         ("source", ctypes.c_uint8 * 16),
         ("own_mac", ctypes.c_uint8 * 8),
         *((name, ctypes.c_uint64) for name in ("sent", "answered", "opened", "refused")),
@@ -119,7 +119,7 @@ class BpfEngine:
         control = _Control.from_buffer(memory)
         control.count = control.end = self._block.size
         control.factor, control.shift = order
-        control.canary_interval = _CANARY_INTERVAL
+        control.canary_every = _CANARY_EVERY
         control.ports = len(self._block.ports)
         control.family, control.ifindex = self._kind, self._route.ifindex
         control.first_port = self._lanes.first

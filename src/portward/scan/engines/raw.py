@@ -88,25 +88,28 @@ class Batch:
         """Say to which host of the block a packet goes."""
         struct.pack_into("@P", self._headers, slot * _HEADER_BYTES, self._base + host * _ADDRESS)
 
-    def send(self, count: int) -> int:
-        """Send the first packets; return how many were taken. Raises OSError if none ever is."""
-        sent = 0
-        while sent < count:
+    def send(self, first: int, last: int) -> int:
+        """Send the packets from first up to last; return how many were taken.
+
+        Raises OSError where this can never be.
+        """
+        sent = first
+        while sent < last:
             result: int = self._function(
                 self._descriptor,
                 ctypes.c_void_p(self._at + sent * _HEADER_BYTES),
-                count - sent,
+                last - sent,
                 0,
             )
             if result < 0:
                 number = ctypes.get_errno()
                 if number in _FULL:
-                    return sent
+                    break
                 if number not in _REFUSED:
                     raise OSError(number, os.strerror(number))
                 result = 1  # this one packet is not let out: it counts as sent, and as silent
             sent += result
-        return sent
+        return sent - first
 
 
 def _where(memory: bytearray) -> "ctypes.Array[ctypes.c_char]":

@@ -7,6 +7,7 @@ kernels. The kernel routes what it sends, so a local firewall sees it.
 import ctypes
 import mmap
 import os
+import random
 import socket
 import struct
 import time
@@ -20,9 +21,8 @@ from portward.scan.route import Route
 from portward.scan.space import Block, Order
 from portward.scan.table import NO_TIME, RECORD, Table
 
-_BATCH = 128
-_CANARY_EVERY = 32
-_CANARY_INTERVAL = 0.0005
+_BATCH = 64
+"""Each has one canary, if there is an open port to ask again."""
 _CANARIES = 256
 
 # From include/uapi/linux/if_packet.h and filter.h, as packet(7) tells.
@@ -59,7 +59,6 @@ class RingEngine:
         self._canaries = self._returned = self._full = self._dropped = 0
         self._slowest = self._usual = 0.0
         self._canary: list[int] = []
-        self._canary_due = 0.0
         self._probes = wire.Probes(route.source, self._lanes.first)
         self._batch = self._raw.batch(_BATCH, len(self._probes.plain))
         self._bases = [self._probes.for_host(host) for host in block.hosts]
@@ -82,16 +81,25 @@ class RingEngine:
             now = time.time_ns() // 1000
             for number in batch:
                 self.table.sent(number, now, self._tries)
-            taken = self._batch.send(len(batch))
+            taken = self._send_with_canary(len(batch))
             sent += taken
             self._sent += taken
             self.poll()
-            if self._canary and time.monotonic() >= self._canary_due:
-                self._ask_canary()
             if taken < len(batch):
                 self._full += 1
                 break
         return max(sent, self._next < self.table.count)
+
+    def _send_with_canary(self, count: int) -> int:
+        """Send the batch, with a canary somewhere in it: at an end it would fare better."""
+        if not self._canary or count < _BATCH:
+            return self._batch.send(0, count)
+        middle = random.randrange(count)  # noqa: S311 - no secret
+        taken = self._batch.send(0, middle)
+        if taken < middle:
+            return taken
+        self._ask_canary()
+        return middle + self._batch.send(middle, count)
 
     def _write(self, most: int) -> list[int]:
         """Write the next probes into the batch; return their numbers."""
@@ -122,7 +130,6 @@ class RingEngine:
 
     def _ask_canary(self) -> None:
         """Ask an open port again, from another source port."""
-        self._canary_due = time.monotonic() + _CANARY_INTERVAL
         number = self._canary[self._canaries % len(self._canary)]
         host, column = divmod(number, len(self._block.ports))
         own_port = self._lanes.first + LANES + self._canaries % LANES
