@@ -385,8 +385,9 @@ def read_scan(file: Path) -> "Scan":
 def scan(asked: "Asked", listener: "Listener") -> "Scan":
     """Look at hosts from outside."""
     from portward.scan import look
+    from portward.scan.greetings import GREETINGS
 
-    return look.look(asked, listener)
+    return look.look(asked._replace(greetings=GREETINGS), listener)
 
 
 def talk(seen: "Scan") -> "Scan":
