@@ -14,18 +14,19 @@ from portward.report.json import command, documents, schema
 INTRODUCTION = """\
 # The JSON of portward
 
-`portward status`, `audit` and `reach` with `--format json` write one document each; a batch of
-packets (`reach --packets`) has one on each line. `schema` names its version: a new field may appear
-at any time, so ignore what you do not know; a field that is removed, renamed or means something
-else gets a new number.
+`portward status`, `audit`, `explain` and `reach` with `--format json` write one document each; a
+batch of packets (`reach --packets`) has one on each line. `schema` names its version: a new field
+may appear at any time, so ignore what you do not know; a field that is removed, renamed or means
+something else gets a new number.
 
 - A fact that could not be learned is an object: `{"unknown": "needs root"}`. It is never `null`,
   which means that portward looked and there is none.
 - Times are in RFC 3339. Text is UTF-8; control and direction characters are written as `\\u001b`,
   so a document is safe to show in a terminal.
-- JSON Schemas: [status](schema/status.json), [audit](schema/audit.json), and of reach
-  [a port](schema/reach.json), [a packet](schema/reach-packet.json),
-  [the matrix](schema/reach-matrix.json), [the difference](schema/reach-difference.json).
+- JSON Schemas: [status](schema/status.json), [audit](schema/audit.json),
+  [explain](schema/explanation.json), and of reach [a port](schema/reach.json),
+  [a packet](schema/reach-packet.json), [the matrix](schema/reach-matrix.json),
+  [the difference](schema/reach-difference.json).
 """
 
 

@@ -191,6 +191,7 @@ def snapshot(*listeners: Listener, **facts: Any) -> Snapshot:
         "containers": (),
         "inetd": (),
         "units": (),
+        "running": (),
         "interfaces": (LOOPBACK, interface()),
         "routes": (
             Route(

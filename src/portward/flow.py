@@ -3,7 +3,7 @@
 Rooms are imported where they are used, so that a command pays at start-up only for itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,16 +21,24 @@ if TYPE_CHECKING:
     from portward.model.explanation import Explanation
     from portward.model.finding import Audit
     from portward.model.plan import Plan
+    from portward.model.scan import Scan, ScanDifference
     from portward.model.service import Catalogue
+    from portward.model.verification import Verification
     from portward.plan.ways import Way
     from portward.policy.guess import Guess
     from portward.reach.ruleset import Ruleset
     from portward.reach.site import Site
+    from portward.scan.look import Asked, Host, Listener
+    from portward.scan.ports import Numbers
+    from portward.scan.resolve import Words
+    from portward.verify.reconcile import Outside
 
 STATE_DIR = Path("/var/lib/portward")
 POLICY_FILE = Path("/etc/portward/policy.toml")
 MAX_POLICY_BYTES = 8 << 20
 """100,000 networks, each on a line of its own, take half of it."""
+_CABLE_RATE = 200_000
+"""Probes a second at most to this machine itself; a router on the way would get fewer."""
 MAX_RULESET_BYTES = 256 << 20
 """100,000 rules take a quarter of it."""
 
@@ -348,6 +356,138 @@ def _who() -> "Who":
         user=os.environ.get("SUDO_USER") or name,
         source=came.source if came else "",
     )
+
+
+# --- scan: look from outside -------------------------------------------------------------------
+
+
+def ports_named(text: str) -> "Numbers":
+    """Return the ports that are meant by "22,80,8000-8100", "-", "U:53", or by names."""
+    from portward.knowledge import catalogue, port_names
+    from portward.scan import ports
+
+    return ports.parse(text, catalogue.load(), port_names.read(Path("/")))
+
+
+def ports_usual(top: int | None = None) -> "Numbers":
+    """Return the ports that are looked at where none are named, or the first of them."""
+    from portward.knowledge import catalogue
+    from portward.scan import ports
+
+    known = catalogue.load()
+    return ports.default(known) if top is None else ports.top(top, known)
+
+
+def hosts_named(words: "Words") -> "tuple[Host, ...]":
+    """Return the hosts that are meant by names, addresses, networks and files."""
+    from portward.scan import resolve
+
+    return resolve.hosts(words)
+
+
+def read_scan(file: Path) -> "Scan":
+    """Read a scan that was made earlier, by portward, nmap, masscan or naabu."""
+    from portward.model.errors import ScanError
+    from portward.scan import imports
+
+    return imports.read(_read(file, imports.MAX_BYTES, ScanError), str(file))
+
+
+def scan(asked: "Asked", listener: "Listener") -> "Scan":
+    """Look at hosts from outside."""
+    from portward.scan import look
+    from portward.scan.greetings import GREETINGS
+
+    return look.look(asked._replace(greetings=GREETINGS), listener)
+
+
+def talk(seen: "Scan") -> "Scan":
+    """Find out what answers behind each open TCP port of a scan, and what TLS it speaks."""
+    from portward.scan import talk
+
+    return talk.added(seen)
+
+
+def scan_difference(old: Path, new: Path) -> "ScanDifference":
+    """Say what changed between two scans that were made earlier."""
+    from portward.scan.changes import changes
+
+    return changes(read_scan(old), read_scan(new), (str(old), str(new)))
+
+
+# --- verify: inside and outside ------------------------------------------------------------------
+
+
+def verify(
+    judged: Case, outsides: "Sequence[Outside]", policy_file: Path | None = None
+) -> "Verification":
+    """Hold scans against what the machine says of itself."""
+    from portward.verify.reconcile import reconcile
+
+    return reconcile(judged, site(judged.snapshot, (), policy_file), outsides)
+
+
+def verify_from_here(
+    here: Callable[[], Case],
+    ports: "Numbers | None",
+    addresses: tuple[str, ...] = (),
+    interface: str | None = None,
+) -> "Verification":
+    """Look at this machine from a place outside that is made on it, and take it away again.
+
+    ``here`` joins this machine, as it is when it is called, with the policy. Packets come in by
+    ``interface``: None is the one that leads outside, an empty one the cable to that place.
+    """
+    from functools import partial
+
+    from portward.scan.vantage import Vantage
+    from portward.verify import standing
+    from portward.verify.reconcile import Outside, reconcile
+
+    before = here()
+    targets = addresses or standing.targets(before.snapshot)
+    stands = standing.standings(before.snapshot, before.policy, targets)
+    outsides = []
+    entrance = standing.outer(before.snapshot) if interface is None else interface
+    with Vantage([one.address for one in stands], targets, entrance) as place:
+        judged = here()  # with the cable in, which the rules may treat in their own way
+        asked = ports or standing.ports(judged)
+        for one in stands:
+            place.stand_at(one.address)
+            alike = standing.same_family(targets, one)
+            seen = place.inside(partial(scan_from_here, alike, asked, rate=_CABLE_RATE))
+            outsides.append(Outside(seen, one.address, place.entrance, one.stands_for))
+        rules = site(judged.snapshot)
+        notes = standing.notes(stands, place.device, place.entrance, place.why_by_the_cable)
+    return reconcile(judged, rules, outsides, notes)
+
+
+def scan_from_here(
+    addresses: Sequence[str], ports: "Numbers", *, rate: float | None = None
+) -> "Scan":
+    """Look at some addresses, without telling anyone of progress."""
+    from portward.scan.look import Asked, Listener
+    from portward.scan.resolve import Words
+
+    hosts = hosts_named(Words(tuple(addresses)))
+    return scan(Asked(hosts=hosts, ports=ports, rate=rate), Listener())
+
+
+def scan_from(destination: str, addresses: Sequence[str], ports: "Numbers") -> "Scan":
+    """Let portward on another machine look, over SSH."""
+    from portward.scan import far, imports
+    from portward.scan.ports import written_all
+
+    words = ("scan", "--format", "json", "--ports", written_all(ports), "--", *addresses)
+    return imports.read(far.run(destination, words), destination)
+
+
+def snapshot_of(destination: str) -> Snapshot:
+    """Let portward on another machine take a snapshot of it, over SSH."""
+    from portward.model import snapshots
+    from portward.scan import far
+
+    return snapshots.decode(far.run(destination, ("snapshot",)), destination)
 
 
 # --- explain ---------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ except loader.UnavailableError as error:
 def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cache, "directory", lambda: tmp_path)
     loader._programs.cache_clear()
-    loader._library.cache_clear()
+    loader.libbpf.cache_clear()
 
 
 @pytest.mark.root

@@ -14,7 +14,14 @@ from portward.model.status import Scope
         ("/opt/app/server", None, Scope.EVERYONE, Severity.LOW),
         ("/opt/app/server", None, Scope.HOST, Severity.INFO),
         ("/home/eve/server", None, Scope.EVERYONE, Severity.MEDIUM),
+        ("/opt/app/server", None, Scope.NETWORKS, Severity.LOW),
+        ("/home/eve/server", None, Scope.HOST, Severity.INFO),
+        ("/tmp/server", None, Scope.EVERYONE, Severity.HIGH),
+        ("/tmp/server", None, Scope.UNKNOWN, Severity.HIGH),
+        ("/tmp/server", None, Scope.NETWORKS, Severity.MEDIUM),
         ("/tmp/server", None, Scope.HOST, Severity.MEDIUM),
+        ("/tmp/server", None, Scope.NOBODY, Severity.MEDIUM),
+        ("/home/eve/.vscode-server/node", None, Scope.HOST, Severity.LOW),
         ("/dev/shm/x", None, Scope.EVERYONE, Severity.HIGH),
         ("/usr/lib/.cache/x", None, Scope.EVERYONE, Severity.HIGH),
     ],
@@ -41,3 +48,12 @@ def test_each_program_of_a_unit_is_judged_by_its_own_place() -> None:
         ("/opt/app/server", Severity.LOW),
         ("/tmp/x", Severity.HIGH),
     }
+
+
+def test_every_program_of_a_unit_is_named() -> None:
+    sockets = [
+        build.listener(port, exe=exe, unit="app.service", package=None)
+        for port, exe in (("80/tcp", "/opt/a"), ("81/tcp", "/opt/b"), ("82/tcp", "/opt/a"))
+    ]
+    found = list(check(build.case(*map(build.exposure, sockets))))
+    assert [one.subject for one in found] == ["80/tcp, 82/tcp (/opt/a)", "81/tcp (/opt/b)"]

@@ -122,6 +122,7 @@ def test_a_unit_is_stopped_with_what_would_start_it_again() -> None:
     (finding,) = findings(
         build.exposure(of("avahi-daemon.service", "avahi-daemon", "5353/udp"), AVAHI),
         units=(build.unit("avahi-daemon.service", triggered_by=("avahi-daemon.socket",)),),
+        packages=(build.package("avahi-daemon"),),
     )
     assert finding.remedy.commands == (
         "systemctl disable --now avahi-daemon.service avahi-daemon.socket",
@@ -158,6 +159,7 @@ def test_fedora_removes_with_dnf() -> None:
     (finding,) = findings(
         build.exposure(of("smb.service", "samba", "445/tcp"), SMB),
         machine=build.machine(os_id="rocky", os_like=("rhel", "centos", "fedora")),
+        packages=(build.package("samba"),),
     )
     assert "dnf remove samba" in finding.remedy.summary
 
@@ -232,3 +234,13 @@ def test_the_title_names_the_most_open_ports_and_the_subject_all() -> None:
     (finding,) = findings(shut, wide)
     assert finding.title.startswith("SMB (111/udp) is open to everyone")
     assert "111/tcp, 111/udp" in finding.subject
+
+
+def test_every_program_of_a_unit_is_named() -> None:
+    sockets = [
+        build.listener(port, exe=exe, unit="app.service", package=None)
+        for port, exe in (("80/tcp", "/opt/a"), ("81/tcp", "/opt/b"), ("82/tcp", "/opt/a"))
+    ]
+    (finding,) = findings(*map(build.exposure, sockets))
+    assert finding.subject == "80/tcp, 81/tcp, 82/tcp (/opt/a, /opt/b)"
+    assert finding.title.startswith("/opt/a, /opt/b (80/tcp, 81/tcp, 82/tcp)")

@@ -47,3 +47,19 @@ def test_ssh_is_tested_before_it_restarts() -> None:
     exposure = build.exposure(build.listener(process=process), build.service("ssh", "22/tcp"))
     (finding,) = check(build.case(exposure))
     assert finding.remedy.commands == ("sshd -t", "systemctl restart ssh.service")
+
+
+def test_every_program_of_a_unit_is_judged() -> None:
+    states = {"/opt/a": ExeState.DELETED, "/opt/b": ExeState.MEMORY}
+    sockets = [
+        build.listener(
+            f"8{number}/tcp",
+            process=build.process(exe, exe_state=state),
+            unit="app.service",
+            package=None,
+        )
+        for number, (exe, state) in enumerate(states.items())
+    ]
+    found = list(check(build.case(*map(build.exposure, sockets))))
+    assert [one.severity for one in found] == [Severity.MEDIUM, Severity.CRITICAL]
+    assert all(exe in one.title for exe, one in zip(states, found, strict=True))

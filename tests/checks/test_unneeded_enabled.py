@@ -32,7 +32,8 @@ def test_unit(unit: Unit, found: int) -> None:
 
 def test_units_of_one_package_are_one_finding() -> None:
     units = tuple(build.unit(name, package="cups") for name in ("cups.service", "cups.socket"))
-    (finding,) = check(build.case(units=units, catalogue=CATALOGUE))
+    packages = (build.package("cups"),)
+    (finding,) = check(build.case(units=units, packages=packages, catalogue=CATALOGUE))
     assert isinstance(finding, Finding)
     assert finding.remedy.commands == ("systemctl disable --now cups.service cups.socket",)
     assert "apt purge cups" in finding.remedy.summary

@@ -1,9 +1,11 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import build
 from portward.checks.unneeded_installed import check
+from portward.knowledge import catalogue
 from portward.model.finding import Finding, Undecided
 from portward.model.service import Audience, Distribution
 
@@ -53,3 +55,11 @@ def test_no_removal_is_advised_of_what_a_machine_may_need() -> None:
     (finding,) = (one for one in check(case) if isinstance(one, Finding))
     assert finding.remedy.commands == ("apt purge console-server",)
     assert "Leave dropbear-bin installed" in finding.remedy.summary
+
+
+def test_a_package_that_is_also_a_client_is_left_alone() -> None:
+    known = catalogue.load(Path("/nonexistent"))
+    for package, unit in (("nfs-common", "rpc-statd.service"), ("rsync", "rsync.service")):
+        units = (build.unit(unit, state="disabled", package=package),)
+        case = build.case(units=units, packages=(build.package(package),), catalogue=known)
+        assert list(check(case)) == []

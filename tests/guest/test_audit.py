@@ -207,3 +207,20 @@ def test_an_image_that_never_booted_is_surveyed_by_its_files(showcase: Guest) ->
     for unit in ("avahi-daemon.service", "cups.service", "smbd.service", "snmpd.service"):
         assert any(unit in json.dumps(row["remedy"]) for row in starting), unit
     assert not any("nginx" in json.dumps(row["remedy"]) for row in starting)
+
+
+def test_status_and_audit_take_the_machine_for_the_same(showcase: Guest) -> None:
+    answers = {
+        command: json.loads(portward(showcase, command, "--format", "json", expect=exit_status))
+        for command, exit_status in (("status", 0), ("audit", 1))
+    }
+    assert answers["status"]["policy"] == answers["audit"]["policy"]
+    assert "container-host" in answers["status"]["policy"]["roles"]
+
+
+def test_what_runs_is_what_systemd_says(showcase: Guest) -> None:
+    portward(showcase, "snapshot", "--force", "--output", "/root/taken.json", expect=0)
+    taken = json.loads((showcase.tree / "root/taken.json").read_text())
+    command = ("systemctl", "list-units", "--type=service", "--state=active,reloading")
+    shown = showcase.run(*command, "--plain", "--no-legend", "--no-pager").stdout
+    assert sorted(taken["running"]) == sorted(line.split()[0] for line in shown.splitlines())

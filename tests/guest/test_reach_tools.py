@@ -3,6 +3,7 @@
 With PORTWARD_CAPTURE=FOLDER the machines are kept there, for the tests that need no guest.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,29 @@ def versions(guest: Guest, packages: tuple[str, ...]) -> dict[str, str]:
         return {}
     shown = guest.run("dpkg-query", "--show", "--showformat=${Package} ${Version}\n", *packages)
     return dict(line.split() for line in shown.stdout.splitlines())
+
+
+def test_the_published_ports_of_podman_are_those_that_it_says(net: Net) -> None:
+    guest = net.guest
+    reset(guest)
+    SCENES["podman"].set_up(guest, net)
+    containers = take_snapshot(guest).containers
+    assert isinstance(containers, tuple)
+    found = {}
+    for one in containers:
+        assert isinstance(one.published, tuple)
+        (shown,) = json.loads(guest.run("podman", "inspect", one.name).stdout)
+        bindings = shown["NetworkSettings"]["Ports"]
+        assert {
+            (f"{port.container_port}/{port.protocol}", port.address, str(port.port))
+            for port in one.published
+        } == {
+            (inside, outer["HostIp"] or "0.0.0.0", outer["HostPort"])
+            for inside, outers in bindings.items()
+            for outer in outers or ()
+        }
+        found[one.name] = len(one.published)
+    assert found == {"web": 2, "idle": 0}
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -1,5 +1,6 @@
 """Random policies as rules in the kernel: what they let in is just what the policy means."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
@@ -229,3 +230,27 @@ def test_the_tables_of_others_are_never_touched() -> None:
     assert after == before
     assert "table inet portward" in beside
     assert all(line in beside for line in before.splitlines())
+
+
+def test_the_table_loads_and_is_read_on_a_machine_without_names_of_protocols() -> None:
+    """Without netbase there is neither /etc/protocols nor /etc/services."""
+    here = machine()
+    policy = resolve(Intent(roles=("web-server",)), KNOWN)
+    own = nftables.table(policy, here, DAY)
+    hide = "mount --bind /dev/null /etc/protocols && mount --bind /dev/null /etc/services"
+    listed = subprocess.run(
+        ["unshare", "--mount", "--net", "sh", "-c", f"{hide} && nft -f - && nft -j list ruleset"],
+        input=own.text,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    live = firewall(nft=listed)
+    rules = load.ruleset(live)
+    assert not isinstance(rules, Unknown)
+    site = Site(rules, replace(here, firewall=live))
+    question = Question(Protocol.TCP, 80, "203.0.113.1", "eth0", OWN[4])
+    assert follow(site, question).answer == Answer.YES
+    assert not site.gaps
+    assert is_loaded(live, own)

@@ -37,6 +37,12 @@ def test_every_file_is_a_service_of_its_name(known: Catalogue) -> None:
     assert len(FILES) >= 130
 
 
+def test_clients_are_among_the_packages(known: Catalogue) -> None:
+    for service in known.services.values():
+        for names in (service.debian, service.fedora, service.upstream):
+            assert set(names.clients) <= set(names.packages), service.name
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_sentences_are_one_sentence_each(path: Path) -> None:
     document = tomllib.loads(path.read_text())

@@ -39,6 +39,7 @@ UNITS = (
     unit("ssh.service"),
     unit("postgresql.service"),
     unit("postgresql@15-main.service", state="enabled-runtime"),
+    unit("rc-local.service", manager="rc", file="/etc/rc.local"),
 )
 
 
@@ -87,6 +88,7 @@ def test_a_unit_of_the_administrator_is_disabled_as_a_mask_would_take_its_place(
         ({"unit": "x.service", "unit_user": "anna"}, service("x", "9/tcp"), "the user anna"),
         ({"unit": "session-3.scope"}, service("x", "9/tcp"), "no unit holds it"),
         ({"unit": "systemd-resolved.service"}, service("dns", "53/tcp"), "never stopped"),
+        ({"unit": "rc-local.service"}, service("x", "9/tcp"), "/etc/rc.local starts it"),
     ],
 )
 def test_what_is_left_running_is_said_with_its_reason(

@@ -6,8 +6,8 @@ import pytest
 
 import build
 from portward.knowledge import catalogue
-from portward.model.host import Listener
-from portward.model.unknown import NEEDS_ROOT
+from portward.model.host import Container, Listener
+from portward.model.unknown import NEEDS_ROOT, NOT_LOOKED_UP
 from portward.policy.guess import guess
 
 KNOWN = catalogue.load(Path("/nonexistent"))
@@ -64,9 +64,19 @@ def test_few_roles_that_explain_most(listeners: tuple[Listener, ...], expected: 
 
 
 def test_a_running_unit_shows_a_role_that_opens_no_port() -> None:
+    assert roles(SSH, running=("docker.service",)) == ["container-host"]
+
+
+def test_an_older_snapshot_says_with_its_units_what_runs() -> None:
     docker = build.unit("docker.service", active="active")
     stopped = build.unit("libvirtd.service", active="inactive")
-    assert roles(SSH, units=(docker, stopped)) == ["container-host"]
+    facts = {"running": NOT_LOOKED_UP, "units": (docker, stopped)}
+    assert roles(SSH, **facts) == ["container-host"]
+
+
+def test_a_running_container_shows_its_host() -> None:
+    shop = Container(name="shop", id="1", engine="podman", image=None, published=())
+    assert roles(SSH, containers=(shop,)) == ["container-host"]
 
 
 def test_what_no_role_explains_is_named() -> None:
@@ -89,9 +99,9 @@ def test_a_number_alone_proposes_nothing() -> None:
 
 
 def test_what_could_not_be_seen_is_said_and_is_no_isolated_machine() -> None:
-    found = guess(build.snapshot(listeners=NEEDS_ROOT, units=NEEDS_ROOT), KNOWN)
+    found = guess(build.snapshot(listeners=NEEDS_ROOT, running=NEEDS_ROOT), KNOWN)
     assert found.roles == ()
     assert found.gaps == (
         "The open ports are not known: needs root.",
-        "The units are not known: needs root.",
+        "The units that run are not known: needs root.",
     )

@@ -36,6 +36,14 @@ def test_audit(golden: Callable[[str, str], None]) -> None:
     golden("audit.json", format_json.audit(sample.audit(), Look()))
 
 
+def test_explain(golden: Callable[[str, str], None]) -> None:
+    text = format_json.explain(sample.explanation(), Look())
+    golden("explain.json", text)
+    schema = format_json.schema("explanation")
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(text))
+
+
 @pytest.mark.parametrize(
     "case", [sample.case(), sample.quiet_case(), sample.blind_case(), sample.empty_case()]
 )

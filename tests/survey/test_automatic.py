@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from portward.model.host import ObstacleKind
 from portward.survey import apt_conf
 from portward.survey.automatic import applies, apt, dnf
 
@@ -37,7 +38,7 @@ def debian(tmp_path: Path) -> Path:
 
 def test_everything_is_on(debian: Path) -> None:
     reason = "apt-daily-upgrade.timer starts unattended-upgrades"
-    assert apt(debian, apt_conf.load(debian)) == (True, reason)
+    assert apt(debian, apt_conf.load(debian)) == (True, reason, ())
 
 
 @pytest.mark.parametrize(
@@ -51,21 +52,38 @@ def test_everything_is_on(debian: Path) -> None:
 )
 def test_setting_that_switches_it_off(debian: Path, setting: str, reason: str) -> None:
     put(debian, "etc/apt/apt.conf.d/99local", setting)
-    assert apt(debian, apt_conf.load(debian)) == (False, reason)
+    answer = apt(debian, apt_conf.load(debian))
+    assert (answer.on, answer.reason) == (False, reason)
 
 
 def test_tool_that_is_missing(debian: Path) -> None:
     (debian / "usr/bin/unattended-upgrade").unlink()
     answer = apt(debian, apt_conf.load(debian))
-    assert answer == (False, "unattended-upgrades is not installed")
+    assert (answer.on, answer.reason) == (False, "unattended-upgrades is not installed")
+    assert [one.kind for one in answer.obstacles] == [ObstacleKind.TOOL]
 
 
 def test_timer_that_is_masked_or_not_enabled(debian: Path) -> None:
     (debian / "etc/systemd/system/apt-daily-upgrade.timer").symlink_to("/dev/null")
     configuration = apt_conf.load(debian)
-    assert apt(debian, configuration) == (False, "apt-daily-upgrade.timer is masked")
+    (masked,) = apt(debian, configuration).obstacles
+    assert masked.kind == ObstacleKind.MASKED
+    assert masked.text == "apt-daily-upgrade.timer is masked"
     (debian / WANTS / "apt-daily.timer").unlink()
-    assert apt(debian, configuration) == (False, "apt-daily.timer is not enabled")
+    disabled, _ = apt(debian, configuration).obstacles
+    assert disabled.kind == ObstacleKind.DISABLED
+    assert disabled.text == "apt-daily.timer is not enabled"
+
+
+def test_the_file_that_switches_it_off_is_named(debian: Path) -> None:
+    put(
+        debian,
+        "etc/apt/apt.conf",
+        'APT { Periodic { Enable "0"; } }; #clear APT::Periodic::Unattended-Upgrade;',
+    )
+    setting, unset = apt(debian, apt_conf.load(debian)).obstacles
+    assert (setting.name, setting.file) == ("APT::Periodic::Enable", "/etc/apt/apt.conf")
+    assert (unset.name, unset.file) == ("APT::Periodic::Unattended-Upgrade", None)
 
 
 def test_without_systemd_cron_must_be_there(debian: Path) -> None:
@@ -106,7 +124,12 @@ def test_timers_of_dnf(tmp_path: Path, timer: str, setting: str, on: bool) -> No
 
 
 def test_dnf_without_a_timer(tmp_path: Path) -> None:
-    assert dnf(tmp_path) == (False, "no timer of dnf-automatic is enabled")
+    answer = dnf(tmp_path)
+    assert (answer.on, answer.reason) == (False, "dnf-automatic is not installed")
+    put(tmp_path, "usr/lib/systemd/system/dnf-automatic.timer", "[Timer]\n")
+    put(tmp_path, "etc/dnf/automatic.conf", "[commands]\napply_updates = no\n")
+    kinds = [one.kind for one in dnf(tmp_path).obstacles]
+    assert kinds == [ObstacleKind.DISABLED, ObstacleKind.SETTING]
 
 
 def test_only_the_section_of_commands_counts() -> None:

@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -132,6 +133,16 @@ def test_damaged_header_is_unknown(tmp_path: Path) -> None:
 
 def test_signing_keys_are_no_packages(image: Path) -> None:
     assert all(package.name != "gpg-pubkey" for package in Rpm(image).installed())
+
+
+def test_what_dnf_protects_is_protected(image: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(image, tmp_path / "copy", symlinks=True)
+    folder = copy / "etc/dnf/protected.d"
+    folder.mkdir(parents=True)
+    (folder / "demo.conf").write_text("demo\n")
+    (folder / "plain.conf.rpmsave").write_text("plain\n")
+    protected = {package.name: package.protected for package in Rpm(copy).installed()}
+    assert protected == {"demo": True, "plain": False}
 
 
 def test_query_without_source_and_architecture() -> None:

@@ -92,6 +92,16 @@ def test_states_are_those_of_systemctl(image: Path) -> None:
     assert set(ours.values()) >= {"enabled", "disabled", "static", "masked", "alias", "indirect"}
 
 
+def test_the_source_of_a_generated_unit_is_named(image: Path) -> None:
+    text = "[Unit]\nSourcePath=/etc/containers/systemd/web.container\n" + SERVICE.format("podman")
+    write(image, "/run/systemd/generator/web.service", text)
+    write(image, "/run/systemd/transient/job.service", SERVICE.format("job"))
+    found = by_name(units(image, owner))
+    web, job = found["web.service"], found["job.service"]
+    assert (web.state, web.source) == ("generated", "/etc/containers/systemd/web.container")
+    assert (job.state, job.source) == ("transient", None)
+
+
 def test_what_listens_and_what_starts_what(image: Path) -> None:
     found = by_name(units(image, owner))
     socket, service = found["cups.socket"], found["cups.service"]

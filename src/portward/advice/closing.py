@@ -1,9 +1,9 @@
 """How to close what is open, in the exact words of this machine."""
 
-from collections.abc import Iterable
-
 from portward.advice.groups import Group
-from portward.advice.software import reload_inetd, removal
+from portward.advice.removing import instead
+from portward.advice.software import reload_inetd
+from portward.advice.stopping import stop_units
 from portward.model.case import Case
 from portward.model.finding import Remedy
 from portward.model.host import InetdLine, Kernel, Listener, Process, Unit
@@ -13,11 +13,6 @@ from portward.model.unknown import Unknown
 
 SSH = "ssh"
 """The one service that no advice may stop: it may be the way in for whoever reads it."""
-
-_CANNOT_DISABLE = ("static", "indirect", "generated", "linked-runtime", "enabled-runtime")
-"""UnitFileState values (systemctl(1)) of units that no link below /etc starts."""
-_TRANSIENT = "transient"
-"""The same of a unit that a program has made, without a file (systemd-run(1))."""
 
 
 def close(group: Group, case: Case) -> Remedy:
@@ -46,26 +41,13 @@ def stop(
 ) -> Remedy:
     """Stop units for good, with all that would start them again."""
     user = listener.unit_user if listener else None
-    everything = with_triggers(units, case)
-    fixed = [name for name in everything if _state(name, case) in _CANNOT_DISABLE]
-    passing = [name for name in everything if _state(name, case) == _TRANSIENT]
-    plain = [name for name in everything if name not in {*fixed, *passing}]
-    manager = f"systemctl --user --machine={user}@.host" if user else "systemctl"
-    commands = [f"{manager} disable --now {' '.join(plain)}"] if plain else []
-    commands += [f"{manager} mask --now {' '.join(fixed)}"] if fixed else []
-    commands += [f"{manager} stop {' '.join(passing)}"] if passing else []
-    summary = (
-        f"Stop {units[0]}, and find out what started it: it has no file and is gone once stopped."
-        if units[0] in passing
-        else f"Stop {units[0]} and keep it from starting again."
-    )
+    summary, commands = stop_units(units, case.snapshot.units, user)
     package = listener.package if listener else _package(units[0], case)
-    if isinstance(package, str) and (command := removal(package, case.snapshot.machine)):
-        summary += f" If nothing needs it, remove the package instead: {command}."
+    summary += instead(package, case)
     local = listener is not None and is_loopback(listener.address)
     if not local and (bind := bind_hint(service, package, case)):
         summary += f" To open less instead: {bind}"
-    return Remedy(summary=summary, commands=tuple(commands))
+    return Remedy(summary=summary, commands=commands)
 
 
 def leave_inetd(line: InetdLine, case: Case) -> Remedy:
@@ -76,9 +58,7 @@ def leave_inetd(line: InetdLine, case: Case) -> Remedy:
     edit = f"Put a # before line {line.line} of {line.file}, the service {line.service}."
     installed = package_names(case)
     commands = [f"update-inetd --disable {line.service}"] if "update-inetd" in installed else []
-    summary = edit
-    if isinstance(line.package, str) and (command := removal(line.package, case.snapshot.machine)):
-        summary += f" If nothing needs it, remove the package instead: {command}."
+    summary = edit + instead(line.package, case)
     return Remedy(summary=summary, commands=(*commands, reload_inetd(case.snapshot.units)))
 
 
@@ -164,30 +144,9 @@ def units_behind(group: Group, case: Case) -> tuple[str, ...]:
     return tuple(unit.name for unit in _known(case) if unit.name in named)
 
 
-def with_triggers(units: Iterable[str], case: Case) -> list[str]:
-    """Add what would start the units again: sockets, paths, timers, the unit of all instances."""
-    known = {unit.name: unit for unit in _known(case)}
-    everything = dict.fromkeys(units)
-    everything |= dict.fromkeys(one for name in units if (one := of_all_instances(name)) in known)
-    for name in tuple(everything):
-        if name in known:
-            everything |= dict.fromkeys(known[name].triggered_by)
-    return list(everything)
-
-
-def of_all_instances(unit: str) -> str:
-    """Return the unit that starts all instances of a template, as Debian's postgresql.service."""
-    name, at, instance = unit.partition("@")
-    return f"{name}.{instance.rpartition('.')[2]}" if at else unit
-
-
 def _known(case: Case) -> tuple[Unit, ...]:
     units = case.snapshot.units
     return () if isinstance(units, Unknown) else units
-
-
-def _state(name: str, case: Case) -> str:
-    return next((unit.state for unit in _known(case) if unit.name == name), "")
 
 
 def _package(name: str, case: Case) -> str | None:

@@ -63,7 +63,7 @@ def icmp_out(around: Sides) -> Parts:
 
 def control(chain: str) -> Rule:
     """Return the rule that sends ICMP, ICMPv6 and IGMP to a chain."""
-    names = map(nft.value, ("icmp", "igmp", "ipv6-icmp"))
+    names = map(nft.protocol, ("icmp", "igmp", "ipv6-icmp"))
     return Rule((nft.meta("l4proto", nft.one_of(names)), nft.jump(chain)))
 
 
@@ -102,7 +102,7 @@ def _port(field: str, number: int) -> Words:
 def _igmp() -> tuple[Words, ...]:
     """Ask for IGMP of the link: it has a time to live of 1, and goes to a group (RFC 3376)."""
     return (
-        nft.meta("l4proto", nft.value("igmp")),
+        nft.meta("l4proto", nft.protocol("igmp")),
         nft.payload("ip", "ttl", nft.value(1)),
         nft.payload("ip", "daddr", nft.prefix("224.0.0.0/4")),
     )

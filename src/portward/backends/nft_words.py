@@ -93,6 +93,10 @@ def payload(protocol: str, field: str, value: Words, op: str = "==") -> Words:
     )
 
 
+_BY_NUMBER = {"igmp": 2, "ipv6-icmp": 58}
+"""Protocols that nft has no word of its own for (IANA protocol numbers)."""
+
+
 def meta(key: str, value: Words, op: str = "==") -> Words:
     """Compare what belongs to a packet without being in it."""
     sign = "" if op == "==" else f"{op} "
@@ -167,6 +171,11 @@ def concat(*parts: Words) -> Words:
 def value(plain: str | int) -> Words:
     """Write a name or a number."""
     return Words(str(plain), plain)
+
+
+def protocol(name: str) -> Words:
+    """Write an IP protocol so that nft knows it also where there is no /etc/protocols."""
+    return Words(str(_BY_NUMBER.get(name, name)), name)
 
 
 def quoted(name: str) -> Words:

@@ -47,7 +47,7 @@ def records(stem: str, program: str) -> bytes:
         UnavailableError: no privilege, no libbpf, no BTF, or a kernel that refuses.
 
     """
-    library = _library()
+    library = libbpf()
     target, instructions = _programs(stem)[program]
     options = _LOAD_OPTIONS.pack(_LOAD_OPTIONS.size, 0, _BPF_TRACE_ITER, 0, 0, 0, 0, target)
     opened = []
@@ -60,9 +60,9 @@ def records(stem: str, program: str) -> bytes:
             ctypes.c_size_t(len(instructions) // _INSTRUCTION_BYTES),
             options,
         )
-        opened.append(_checked(loaded))
-        opened.append(_checked(library.bpf_link_create(loaded, 0, _BPF_TRACE_ITER, None)))
-        opened.append(_checked(library.bpf_iter_create(opened[-1])))
+        opened.append(checked(loaded))
+        opened.append(checked(library.bpf_link_create(loaded, 0, _BPF_TRACE_ITER, None)))
+        opened.append(checked(library.bpf_iter_create(opened[-1])))
         return _read(opened[-1])
     finally:
         for descriptor in opened:
@@ -86,7 +86,7 @@ def _read(descriptor: int) -> bytes:
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def libbpf() -> ctypes.CDLL:
     """Open libbpf and silence what it would print to the terminal."""
     try:
         library = ctypes.CDLL(_LIBRARY, use_errno=True)
@@ -133,13 +133,13 @@ def _kernel() -> str | None:
 
 def _fit(code: bytes) -> Programs:
     """Let libbpf fit an object to the running kernel and have the kernel verify it once."""
-    library = _library()
+    library = libbpf()
     handle = library.bpf_object__open_mem(code, ctypes.c_size_t(len(code)), None)
     if not handle:
         raise UnavailableError(_reason(ctypes.get_errno()))
     bpf_object = ctypes.c_void_p(handle)
     try:
-        _checked(library.bpf_object__load(bpf_object))
+        checked(library.bpf_object__load(bpf_object))
         programs: Programs = {}
         program = ctypes.c_void_p(None)
         while address := library.bpf_object__next_program(bpf_object, program):
@@ -147,7 +147,7 @@ def _fit(code: bytes) -> Programs:
             section = library.bpf_program__section_name(program)
             _, _, target = section.partition(b"/")
             programs[library.bpf_program__name(program).decode()] = (
-                _checked(library.libbpf_find_vmlinux_btf_id(target, _BPF_TRACE_ITER)),
+                checked(library.libbpf_find_vmlinux_btf_id(target, _BPF_TRACE_ITER)),
                 ctypes.string_at(
                     library.bpf_program__insns(program),
                     library.bpf_program__insn_cnt(program) * _INSTRUCTION_BYTES,
@@ -158,7 +158,7 @@ def _fit(code: bytes) -> Programs:
         library.bpf_object__close(bpf_object)
 
 
-def _checked(result: int) -> int:
+def checked(result: int) -> int:
     """Return what libbpf returned unless it is a negative error number."""
     if result < 0:
         raise UnavailableError(_reason(-result))

@@ -5,7 +5,8 @@ Why it matters
 
 How it is found
     The age of the signatures of scanners that are installed, against seven days. A machine
-    without a scanner is not judged: most servers need none.
+    without a scanner is not judged: most servers need none. Nor is a scanner that keeps the age
+    to itself, as it then updates itself too; but only while it runs.
 
 Remedy
     Start the updater, and look in its log why it stopped.
@@ -15,28 +16,31 @@ False positives
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
+from portward.advice.age import evidence, too_old
+from portward.advice.undecided import unless_known
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
-from portward.model.unknown import Unknown
+from portward.model.finding import Confidence, Finding, Remedy, Severity, Undecided
+from portward.model.unknown import NO_DAEMON, NOT_RUNNING, NOT_TOLD, Unknown
 
 ID = "antivirus-signatures"
 
-_OLDEST = timedelta(days=7)
+_UPDATES_ITSELF = (True, NO_DAEMON, NOT_RUNNING)
+"""Where a scanner that tells no age is none of our business; an idle one is."""
 _UPDATERS = {"clamav": ("systemctl enable --now clamav-freshclam.service",)}
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Case) -> Iterator[Finding | Undecided]:
     """Yield a finding for each scanner whose signatures are old or missing."""
-    scanners = case.snapshot.antivirus
-    for scanner in () if isinstance(scanners, Unknown) else scanners:
-        updated = scanner.signatures_updated
-        if isinstance(updated, Unknown):
+    snapshot = case.snapshot
+    yield from unless_known(ID, "virus scanners", snapshot.antivirus, snapshot)
+    for scanner in () if isinstance(snapshot.antivirus, Unknown) else snapshot.antivirus:
+        fetched = scanner.signatures_updated
+        if fetched == NOT_TOLD and scanner.running in _UPDATES_ITSELF:
             continue
-        if updated is not None and case.snapshot.taken - updated <= _OLDEST:
+        yield from unless_known(ID, f"signatures of {scanner.name}", fetched, snapshot)
+        if isinstance(fetched, Unknown) or not (age := too_old(fetched, snapshot.taken)):
             continue
-        age = f"{(case.snapshot.taken - updated).days} days old" if updated else "missing"
         yield Finding(
             check=ID,
             subject=scanner.name,
@@ -44,7 +48,7 @@ def check(case: Case) -> Iterator[Finding]:
             confidence=Confidence.CERTAIN,
             title=f"The signatures of {scanner.name} are {age}",
             why="What has come up since then passes unseen.",
-            evidence=(Evidence(f"updated {updated:%Y-%m-%d}" if updated else "never updated"),),
+            evidence=(evidence(fetched),),
             remedy=Remedy(
                 summary="Start the updater of the signatures.",
                 commands=_UPDATERS.get(scanner.name.lower(), ()),

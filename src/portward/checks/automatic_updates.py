@@ -9,7 +9,7 @@ How it is found
     and whether the timer that runs them starts.
 
 Remedy
-    Install and switch on the tool of the distribution.
+    Whatever of it is missing: the tool, a setting, or the timer that starts it.
 
 False positives
     A fleet that is updated from outside (a configuration manager, new images): suppress the
@@ -18,58 +18,13 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.closing import package_names
 from portward.advice.undecided import unless_known
+from portward.advice.updating import switch_on
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity, Undecided
-from portward.model.host import Updates
+from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided
 from portward.model.unknown import Unknown
 
 ID = "automatic-updates"
-
-_PERIODIC = (
-    """'APT::Periodic::Update-Package-Lists "1";' 'APT::Periodic::Unattended-Upgrade "1";'"""
-)
-
-_TIMERS = "apt-daily.timer apt-daily-upgrade.timer"
-_APT_FILE = "/etc/apt/apt.conf.d/20auto-upgrades"
-
-
-def _remedy(updates: Updates, installed: frozenset[str]) -> Remedy:
-    """Say what is missing and nothing else; the reason names the first obstacle there is."""
-    if updates.manager == "dnf":
-        missing = () if "dnf-automatic" in installed else ("dnf install dnf-automatic",)
-        return Remedy(
-            summary="Switch on the timer of dnf-automatic that installs what it finds.",
-            commands=(*missing, "systemctl enable --now dnf-automatic-install.timer"),
-        )
-    if updates.manager != "apt":
-        return Remedy(summary="Switch on automatic security updates.")
-    reason = updates.automatic_reason
-    settings = f"printf '%s\\n' {_PERIODIC} > {_APT_FILE}"
-    if "unattended-upgrades" not in installed or "not installed" in reason:
-        return Remedy(
-            summary="Install unattended-upgrades and switch it on.",
-            commands=(
-                "apt install unattended-upgrades",
-                settings,
-                f"systemctl enable --now {_TIMERS}",
-            ),
-        )
-    if "masked" in reason or "not enabled" in reason:
-        unmask = (f"systemctl unmask {_TIMERS}",) if "masked" in reason else ()
-        return Remedy(
-            summary="unattended-upgrades is installed; start the timers that run it.",
-            commands=(*unmask, f"systemctl enable --now {_TIMERS}"),
-        )
-    if "origin" in reason:
-        return Remedy(
-            summary="Name the security archive under Unattended-Upgrade::Origins-Pattern in"
-            " /etc/apt/apt.conf.d/50unattended-upgrades."
-        )
-    return Remedy(
-        summary=f"unattended-upgrades is installed; switch it on ({reason}).", commands=(settings,)
-    )
 
 
 def check(case: Case) -> Iterator[Finding | Undecided]:
@@ -87,6 +42,7 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
             confidence=Confidence.CERTAIN,
             title="Security updates are not installed automatically",
             why="A fault that everyone knows stays open until someone thinks of it.",
-            evidence=(Evidence(updates.automatic_reason),),
-            remedy=_remedy(updates, package_names(case)),
+            evidence=tuple(Evidence(one.text, one.file or "") for one in updates.obstacles)
+            or (Evidence(updates.automatic_reason),),
+            remedy=switch_on(updates),
         )

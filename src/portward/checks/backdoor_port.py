@@ -17,7 +17,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.groups import grouped
+from portward.advice.groups import grouped_by_program
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
 from portward.model.host import Kernel, Process
@@ -32,7 +32,7 @@ ID = "backdoor-port"
 def check(case: Case) -> Iterator[Finding]:
     """Yield a weak hint for each unknown program on such a port."""
     hints = {(one.protocol, one.port): one for one in case.catalogue.backdoors}
-    for group in grouped(one for one in case.exposures if _is_mine(one, hints)):
+    for group in grouped_by_program(one for one in case.exposures if _is_mine(one, hints)):
         listener = group.first
         hint = hints[listener.protocol, listener.port]
         number = f"{hint.port}/{hint.protocol}"

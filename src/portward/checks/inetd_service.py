@@ -56,13 +56,16 @@ def _finding(line: InetdLine, subject: str, case: Case) -> Finding:
     port = (
         f"{line.port}/{line.protocol}" if line.port is not None else "a port not in /etc/services"
     )
+    served = f"{line.service} ({port})"
+    if known and known.basis != Basis.PORT and known.service.name != line.service:
+        served += f", which is {known.service.title}"
     readable = known is not None and known.service.encryption == Encryption.NONE
     return Finding(
         check=ID,
         subject=subject,
         severity=Severity.MEDIUM if readable else Severity.LOW,
         confidence=Confidence.CERTAIN,
-        title=f"inetd is told to serve {line.service} ({port}), and no role needs it",
+        title=f"inetd is told to serve {served}, and no role needs it",
         why=_why(line, known),
         evidence=(Evidence(f"starts {line.program} as {line.user}", f"{line.file}:{line.line}"),),
         remedy=leave_inetd(line, case),
@@ -82,8 +85,13 @@ def _why(line: InetdLine, known: Recognition | None) -> str:
 
 
 def _allowed(line: InetdLine, case: Case) -> bool:
+    """Say whether the policy opens the port today for the program or service of the line."""
+    known = recognise_line(line, case.catalogue)
+    sure = known.service.name if known and known.basis != Basis.PORT else None
     return line.port is not None and any(
         (line.protocol, line.port) in ports
+        and one.program in {None, line.program}
+        and (sure is None or one.service in {None, sure})
         for one in case.policy.allowances
         if one.until is None or case.day <= one.until
         for ports in one.ports

@@ -8,7 +8,7 @@ Why it matters
 How it is found
     The path of the program behind each open port is looked up in the package database. Places
     that every user may write to (/tmp, /var/tmp, /dev/shm), home directories and names that start
-    with a dot are judged worse. Snap, Flatpak and Nix count as packages.
+    with a dot are judged worse, what few can reach less. Snap, Flatpak and Nix count as packages.
 
 Remedy
     Find out who put it there. If it belongs there, name it in the policy with its path; better,
@@ -28,6 +28,9 @@ from portward.model.host import HOST, Listener, Process
 from portward.model.status import Exposure, Scope
 
 ID = "odd-program-place"
+
+_REMOTENESS = {Scope.NETWORKS: 1, Scope.HOST: 2, Scope.NOBODY: 2}
+"""How much less a place counts, in steps from everyone and unknown."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -69,14 +72,17 @@ def _is_mine(exposure: Exposure) -> bool:
 
 
 def _judge(group: Group, exe: str) -> tuple[Severity, Confidence, str]:
-    shut = group.scope in {Scope.HOST, Scope.NOBODY}
-    suspicious = Severity.MEDIUM if shut else Severity.HIGH
+    """Judge by the place, and less where fewer than everyone can reach it."""
     if is_writable_by_others(exe):
-        return suspicious, Confidence.LIKELY, "where every user may write"
-    if is_hidden(exe):
-        return suspicious, Confidence.POSSIBLE, "in a hidden place"
-    if group.scope == Scope.HOST:
-        return Severity.INFO, Confidence.CERTAIN, "which no package brought"
-    if exe.startswith(("/home/", "/root/")):
-        return Severity.MEDIUM, Confidence.CERTAIN, "in a home directory"
-    return Severity.LOW, Confidence.CERTAIN, "which no package brought"
+        by_width = Severity.HIGH, Severity.MEDIUM, Severity.MEDIUM
+        confidence, what = Confidence.LIKELY, "where every user may write"
+    elif is_hidden(exe):
+        by_width = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+        confidence, what = Confidence.POSSIBLE, "in a hidden place"
+    elif exe.startswith(("/home/", "/root/")):
+        by_width = Severity.MEDIUM, Severity.LOW, Severity.INFO
+        confidence, what = Confidence.CERTAIN, "in a home directory"
+    else:
+        by_width = Severity.LOW, Severity.LOW, Severity.INFO
+        confidence, what = Confidence.CERTAIN, "which no package brought"
+    return by_width[_REMOTENESS.get(group.scope, 0)], confidence, what

@@ -5,7 +5,8 @@ Why it matters
 
 How it is found
     Candidates of the package lists that come from a security archive. A package whose program
-    holds a port that others may reach has a finding of its own; all others share one.
+    holds a port that others may reach has a finding of its own; all others share one, in which
+    those come first that such a program needs, then those that listen or run at all.
 
 Remedy
     Install the updates, then restart what still runs the old files.
@@ -45,7 +46,33 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
         elif update.security:
             rest.append(update)
     if rest:
-        yield _finding(rest, case, "")
+        users = _users(case, exposed)
+        yield _finding(_ranked(rest, users, case), case, "", users)
+
+
+def _ranked(pending: list[PendingUpdate], users: dict[str, str], case: Case) -> list[PendingUpdate]:
+    """Put those first whose fault would expose most."""
+    units = () if isinstance(case.snapshot.units, Unknown) else case.snapshot.units
+    ranks = (
+        users,
+        {one.listener.package for one in case.exposures},
+        {unit.package for unit in units if unit.active == "active"},
+    )
+    return sorted(
+        pending, key=lambda one: ([one.package not in rank for rank in ranks], one.package)
+    )
+
+
+def _users(case: Case, exposed: dict[str, list[str]]) -> dict[str, str]:
+    """Map packages to one that needs them and is open to others: "nginx, open on 80/tcp"."""
+    known = case.snapshot.packages
+    found: dict[str, str] = {}
+    for package in () if isinstance(known, Unknown) else known:
+        needing = () if isinstance(package.required_by, Unknown) else package.required_by
+        user = next((name for name in needing if name in exposed), None)
+        if user:
+            found[package.name] = f"{user}, open on {', '.join(exposed[user])}"
+    return found
 
 
 def _exposed_packages(case: Case) -> dict[str, list[str]]:
@@ -68,7 +95,9 @@ def _source(name: str, case: Case) -> str:
     return next((one.source for one in known if one.name == name and one.source), name)
 
 
-def _finding(pending: list[PendingUpdate], case: Case, ports: str) -> Finding:
+def _finding(
+    pending: list[PendingUpdate], case: Case, ports: str, users: dict[str, str] | None = None
+) -> Finding:
     first = pending[0].package
     title = (
         f"{first}, which is open on {ports}, waits for a security update"
@@ -85,11 +114,15 @@ def _finding(pending: list[PendingUpdate], case: Case, ports: str) -> Finding:
         why="The fault is public, and others reach the program that has it."
         if ports
         else "The faults are public; who gets in by another way uses them next.",
-        evidence=tuple(
-            Evidence(f"{one.package} {one.installed} -> {one.candidate}") for one in pending
-        ),
+        evidence=tuple(_evidence(one, users or {}) for one in pending),
         remedy=Remedy(
             summary="Install the updates, then restart the services that still run the old files.",
             commands=security_upgrade(case.snapshot.machine),
         ),
     )
+
+
+def _evidence(update: PendingUpdate, users: dict[str, str]) -> Evidence:
+    user = users.get(update.package)
+    needed = f", needed by {user}" if user else ""
+    return Evidence(f"{update.package} {update.installed} -> {update.candidate}{needed}")

@@ -15,36 +15,33 @@ False positives
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 
+from portward.advice.age import evidence, too_old
+from portward.advice.undecided import unless_known
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
+from portward.model.finding import Confidence, Finding, Remedy, Severity, Undecided
 from portward.model.unknown import Unknown
 
 ID = "stale-package-lists"
 
-_OLDEST = timedelta(days=7)
 _COMMANDS = {"apt": ("apt update",), "dnf": ("dnf makecache --refresh",)}
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(case: Case) -> Iterator[Finding | Undecided]:
     """Yield a finding where the lists are older than a week, or were never fetched."""
     updates = case.snapshot.updates
     if isinstance(updates, Unknown) or updates.manager is None:
         return
     fetched = updates.lists_updated
-    if isinstance(fetched, Unknown):
-        return  # what is pending is then unknown too, and the check on updates says so
-    if fetched is not None and case.snapshot.taken - fetched <= _OLDEST:
-        return
-    days = f"{(case.snapshot.taken - fetched).days} days old" if fetched else "missing"
-    yield Finding(
-        check=ID,
-        subject=updates.manager,
-        severity=Severity.LOW,
-        confidence=Confidence.CERTAIN,
-        title=f"The package lists are {days}",
-        why="Security updates that came since then are not known to this machine.",
-        evidence=(Evidence(f"last fetched {fetched:%Y-%m-%d}" if fetched else "never fetched"),),
-        remedy=Remedy(summary="Fetch the lists.", commands=_COMMANDS.get(updates.manager, ())),
-    )
+    yield from unless_known(ID, "age of the package lists", fetched, case.snapshot)
+    if not isinstance(fetched, Unknown) and (age := too_old(fetched, case.snapshot.taken)):
+        yield Finding(
+            check=ID,
+            subject=updates.manager,
+            severity=Severity.LOW,
+            confidence=Confidence.CERTAIN,
+            title=f"The package lists are {age}",
+            why="Security updates that came since then are not known to this machine.",
+            evidence=(evidence(fetched),),
+            remedy=Remedy(summary="Fetch the lists.", commands=_COMMANDS.get(updates.manager, ())),
+        )

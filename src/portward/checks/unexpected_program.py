@@ -18,7 +18,7 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.groups import Group, grouped
+from portward.advice.groups import Group, grouped_by_program
 from portward.advice.matters import is_exposed, is_published, meant_for_another
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity
@@ -36,11 +36,11 @@ def check(case: Case) -> Iterator[Finding]:
         for one in case.exposures
         if is_exposed(one) and not is_published(one.listener, case.snapshot)
     ]
-    for group in grouped(one for one in exposed if meant_for_another(one, case)):
+    for group in grouped_by_program(one for one in exposed if meant_for_another(one, case)):
         meant = meant_for_another(group.exposures[0], case)
         if meant:
             yield _finding(group, meant, f"the program {meant.program}", Severity.HIGH)
-    for group in grouped(one for one in exposed if _is_other_service(one)):
+    for group in grouped_by_program(one for one in exposed if _is_other_service(one)):
         allowance = group.exposures[0].allowance
         if allowance:
             yield _finding(group, allowance, f"the service {allowance.service}", Severity.MEDIUM)

@@ -18,8 +18,9 @@ False positives
 
 from collections.abc import Iterator
 
-from portward.advice.closing import of_all_instances, stop
+from portward.advice.closing import stop
 from portward.advice.needs import needed, services_by_unit, template
+from portward.advice.stopping import of_all_instances
 from portward.advice.undecided import unless_known
 from portward.model.case import Case
 from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided

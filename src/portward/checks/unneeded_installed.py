@@ -7,8 +7,9 @@ Why it matters
 How it is found
     Installed packages of services in the catalogue that no role or exception of the policy names,
     that hold no port and have no unit that starts at boot. A package counts as a server if it
-    brings a unit of the service, or if nobody should run the service at all; git or rsh clients
-    are left alone, and so are packages that also bring a needed service.
+    brings a unit of the service, or if nobody should run the service at all. Packages that are
+    installed for their client as well (nfs-common, rsync, git) are left alone, and so are those
+    that also bring a needed service.
 
 Remedy
     Remove the package.
@@ -20,10 +21,10 @@ False positives
 from collections.abc import Iterator
 
 from portward.advice.needs import needed, services_by_package, template
-from portward.advice.software import is_indispensable, removal
+from portward.advice.removing import remove
 from portward.advice.undecided import unless_known
 from portward.model.case import Case
-from portward.model.finding import Confidence, Evidence, Finding, Remedy, Severity, Undecided
+from portward.model.finding import Confidence, Evidence, Finding, Severity, Undecided
 from portward.model.host import Package
 from portward.model.service import Audience, Service
 from portward.model.unknown import Unknown
@@ -59,6 +60,8 @@ def check(case: Case) -> Iterator[Finding | Undecided]:
 def _is_server(package: str, service: Service, case: Case) -> bool:
     """Say whether the package is there to serve, and is no client that could serve as well."""
     units = () if isinstance(case.snapshot.units, Unknown) else case.snapshot.units
+    if package in {*service.debian.clients, *service.fedora.clients}:
+        return False
     named = {*service.debian.units, *service.fedora.units}
     brings = any(unit.package == package and template(unit.name) in named for unit in units)
     return brings or service.audience == Audience.NOBODY or service.essential
@@ -77,9 +80,7 @@ def _busy(case: Case) -> set[str]:
 
 
 def _finding(service: Service, packages: list[Package], case: Case) -> Finding:
-    names = [package.name for package in packages]
-    dispensable = [name for name in names if not is_indispensable(name)]
-    command = removal(" ".join(dispensable), case.snapshot.machine) if dispensable else ""
+    names = tuple(package.name for package in packages)
     return Finding(
         check=ID,
         subject=f"{service.name} ({', '.join(names)})",
@@ -88,24 +89,5 @@ def _finding(service: Service, packages: list[Package], case: Case) -> Finding:
         title=f"{service.title} ({', '.join(names)}) is installed, and no role needs it",
         why=service.risk,
         evidence=tuple(Evidence(f"{one.name} {one.version} is installed") for one in packages),
-        remedy=Remedy(
-            summary=_summary(names),
-            commands=(command,) if command else (),
-            caution="Look at what else would be removed with it before you agree."
-            if dispensable
-            else "",
-        ),
+        remedy=remove(names, case),
     )
-
-
-def _summary(names: list[str]) -> str:
-    """Say what to remove, and what to keep although it can serve."""
-    remove = ", ".join(name for name in names if not is_indispensable(name))
-    keep = ", ".join(filter(is_indispensable, names))
-    parts = [f"Remove {remove}."] if remove else []
-    parts += (
-        [f"Leave {keep} installed, a machine may need it; see that nothing of it starts at boot."]
-        if keep
-        else []
-    )
-    return " ".join(parts)

@@ -26,6 +26,8 @@ COMMANDS = {
     "confirm": "keep what was applied",
     "rollback": "take back what was applied",
     "history": "list what was applied, by whom, when, why, and what it changed",
+    "scan": "look at hosts from outside: which ports are open, closed, filtered or refused",
+    "verify": "prove from outside that nothing is open but what the policy allows",
     "explain": "explain a port, a service, a role, a check or a finding",
     "snapshot": "save everything known about this machine, to be judged later or elsewhere",
 }

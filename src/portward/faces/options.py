@@ -10,7 +10,7 @@ from portward import flow
 from portward.model.case import Case
 from portward.model.errors import UsageError
 from portward.model.host import Snapshot
-from portward.report import UNBOUNDED, Document, Look, render
+from portward.report import UNBOUNDED, Document, Look, expect, render
 
 TERMINAL = "terminal"
 PLAIN = "plain"
@@ -122,6 +122,11 @@ def show(arguments: argparse.Namespace, document: Document) -> None:
     if name == TERMINAL and not on_terminal:
         name = PLAIN
     sys.stdout.write(render(name, document, _terminal() if on_terminal else _PIPE))
+
+
+def expect_format(arguments: argparse.Namespace, kind: str) -> None:
+    """Refuse a format that there is not, before work is done in vain."""
+    expect(arguments.format, kind)
 
 
 def _terminal() -> Look:

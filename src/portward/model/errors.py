@@ -29,6 +29,10 @@ class SnapshotError(PortwardError):
     """A snapshot file is damaged, newer than this portward, or no snapshot at all."""
 
 
+class ScanError(PortwardError):
+    """The file of a scan is damaged, newer than this portward, or none at all."""
+
+
 class KnowledgeError(PortwardError):
     """A service, role or port file of the catalogue is wrong."""
 

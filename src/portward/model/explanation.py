@@ -2,9 +2,12 @@
 
 from msgspec import Struct
 
+ITEM = "- "
+"""What a line starts with that is an item of a list."""
+
 
 class Section(Struct, frozen=True):
-    """A heading and what stands under it; a line that starts with "- " is a list item."""
+    """A heading and what stands under it: paragraphs, and items of lists (ITEM)."""
 
     heading: str
     lines: tuple[str, ...]

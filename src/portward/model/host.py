@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from portward.model.net import Family, Protocol
-from portward.model.unknown import NOT_SURVEYED, Maybe
+from portward.model.unknown import NOT_LOOKED_UP, NOT_SURVEYED, Maybe
 
 SCHEMA_VERSION = 1
 HOST = "host"
@@ -162,6 +162,8 @@ class Unit(Fact, frozen=True, kw_only=True):
     active: Maybe[str]
     """ActiveState in systemd's words: "active", "inactive", "failed"."""
     file: str | None
+    source: str | None = None
+    """The file that a generator made it from (SourcePath of a generated unit)."""
     listens: tuple[str, ...] = ()
     """Listen*= addresses of a socket unit, as written."""
     triggers: tuple[str, ...] = ()
@@ -265,6 +267,14 @@ class Package(Fact, frozen=True, kw_only=True):
     architecture: str
     source: str | None = None
     """Source package where its name differs."""
+    protected: bool = False
+    """The package manager does not remove it for a simple request (deb-control(5): Essential,
+    Protected; dnf: protected.d)."""
+    priority: str | None = None
+    """Debian's own word: "required", "important", "standard", "optional"."""
+    required_by: Maybe[tuple[str, ...]] = NOT_LOOKED_UP
+    """Names of the installed packages that it cannot leave without: nothing else that is
+    installed takes its place for them."""
 
 
 class PendingUpdate(Fact, frozen=True, kw_only=True):
@@ -285,6 +295,34 @@ class StaleProcess(Fact, frozen=True, kw_only=True):
     libraries: tuple[str, ...]
 
 
+class ObstacleKind(StrEnum):
+    """What keeps updates from being installed by themselves."""
+
+    TOOL = "tool"
+    """A package is not installed; name: the package."""
+    SETTING = "setting"
+    """A setting is off or not set; name: the setting, file: what sets it."""
+    ORIGIN = "origin"
+    """unattended-upgrades is allowed no archive to take updates from."""
+    MASKED = "masked"
+    """A unit may not start; name: the unit."""
+    DISABLED = "disabled"
+    """A unit does not start; name: the unit."""
+    STARTER = "starter"
+    """The file that cron would start is not there; file: its path."""
+
+
+class Obstacle(Fact, frozen=True, kw_only=True):
+    """One thing that keeps updates from being installed by themselves."""
+
+    kind: ObstacleKind
+    name: str
+    text: str
+    """In words: "APT::Periodic::Enable is 0"."""
+    file: str | None = None
+    """Where it is set now; None where nothing sets it."""
+
+
 class Updates(Fact, frozen=True, kw_only=True, tag="updates", tag_field="kind"):
     """How the machine keeps its software updated."""
 
@@ -294,6 +332,8 @@ class Updates(Fact, frozen=True, kw_only=True, tag="updates", tag_field="kind"):
     """Updates are installed without anyone asking."""
     automatic_reason: str
     """Which file, unit or package says so."""
+    obstacles: tuple[Obstacle, ...] = ()
+    """Everything that is missing where automatic is false."""
     lists_updated: Maybe[datetime | None]
     pending: Maybe[tuple[PendingUpdate, ...]]
     stale: Maybe[tuple[StaleProcess, ...]]
@@ -364,6 +404,8 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     inetd: Maybe[tuple[InetdLine, ...]]
     """Every enabled line of inetd and xinetd, whether or not its port is open now."""
     units: Maybe[tuple[Unit, ...]]
+    running: Maybe[tuple[str, ...]] = NOT_LOOKED_UP
+    """Names of the system's services that run now; units says more, but takes longer to read."""
     interfaces: Maybe[tuple[Interface, ...]]
     routes: Maybe[tuple[Route, ...]]
     firewall: Maybe[Firewall]

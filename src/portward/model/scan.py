@@ -29,7 +29,7 @@ class PortState(StrEnum):
     """An answer may have come and been lost on this side, so silence proves nothing."""
 
 
-class Certificate(Struct, frozen=True, kw_only=True):
+class Certificate(Struct, frozen=True, kw_only=True, tag="certificate", tag_field="kind"):
     """What the certificate that a server showed says of itself; nobody checked its issuer."""
 
     subject: str
@@ -46,7 +46,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
     """Fingerprint of the DER form, in lower-case hexadecimal digits."""
 
 
-class Tls(Struct, frozen=True, kw_only=True):
+class Tls(Struct, frozen=True, kw_only=True, tag="tls", tag_field="kind"):
     """What a port speaks of TLS."""
 
     versions: tuple[str, ...]
@@ -60,7 +60,7 @@ class Tls(Struct, frozen=True, kw_only=True):
     certificate: Certificate | Unknown | None = None
 
 
-class Spoken(Struct, frozen=True, kw_only=True):
+class Spoken(Struct, frozen=True, kw_only=True, tag="spoken", tag_field="kind"):
     """What a port was recognised as by what it said, not by its number."""
 
     protocol: str
@@ -105,6 +105,62 @@ class ScannedHost(Struct, frozen=True, kw_only=True):
     """What was asked, by protocol: "1-1023,8080"; a port that is not in here is not known."""
     unknown: tuple[Unknown, ...] = ()
     """What could not be told about this host, such as that it answers for every port alike."""
+
+    def was_asked(self, protocol: Protocol, port: int) -> bool:
+        """Say whether the scan covered a port."""
+        return any(
+            int(first) <= port <= int(last or first)
+            for first, _, last in (
+                item.partition("-") for item in self.asked.get(protocol, "").split(",") if item
+            )
+        )
+
+    def states(self, protocol: Protocol, port: int) -> frozenset[PortState]:
+        """Return the states that a port may be in; of one without a line there may be several.
+
+        Empty: it is not known, as the port was not asked.
+        """
+        for one in self.ports:
+            if (one.protocol, one.port) == (protocol, port):
+                return frozenset({one.state})
+        if not self.was_asked(protocol, port):
+            return frozenset()
+        return frozenset(state for state, count in self.others.get(protocol, {}).items() if count)
+
+
+class PortChange(Struct, frozen=True, kw_only=True):
+    """A port that two scans of a host do not tell alike."""
+
+    address: str
+    protocol: Protocol
+    port: int
+    before: tuple[PortState, ...]
+    """Several: the scan counted the port among others, and does not say which is which."""
+    after: tuple[PortState, ...]
+    was: str = ""
+    """What spoke there, such as "ssh: OpenSSH 9.2p1"; empty: not asked, or not recognised."""
+    now: str = ""
+
+    @property
+    def opened(self) -> bool:
+        """It answers now and did not."""
+        return self.after == (PortState.OPEN,) and PortState.OPEN not in self.before
+
+    @property
+    def closed(self) -> bool:
+        """It answered and does not now."""
+        return self.before == (PortState.OPEN,) and PortState.OPEN not in self.after
+
+
+class ScanDifference(Struct, frozen=True, kw_only=True):
+    """What changed between two scans; only what both have asked can be compared."""
+
+    old: str
+    """Which scan, in the words of whoever asked."""
+    new: str
+    changes: tuple[PortChange, ...]
+    gaps: tuple[str, ...] = ()
+    """What could not be compared, each a sentence."""
 
 
 class Scan(Struct, frozen=True, kw_only=True):

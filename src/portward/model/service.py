@@ -32,6 +32,9 @@ class Distribution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Names of a service in one family of distributions."""
 
     packages: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    """Those of the packages that are also installed for a client or a tool that they bring: to
+    have one is no sign of serving."""
     units: tuple[str, ...] = ()
 
 
@@ -100,7 +103,10 @@ class Role(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     captures: bool = False
     """Raw and packet sockets are its business (monitoring, routing daemons)."""
     units: tuple[str, ...] = ()
-    """systemd units that show the role where they run, for roles that open no port of their own."""
+    """systemd services that show the role where they run, for roles that open no port of their
+    own."""
+    containers: bool = False
+    """Containers that run show the role."""
 
 
 class BackdoorPort(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,3 +23,7 @@ NEEDS_ROOT = Unknown("needs root")
 NOT_RUNNING = Unknown("the image is not running")
 """What only a running machine has; of an image nobody misses it."""
 NOT_SURVEYED = Unknown("not surveyed by this command")
+NOT_LOOKED_UP = Unknown("not looked up")
+NOT_TOLD = Unknown("it does not tell")
+"""What nothing on the machine says, so that nobody can make portward learn it."""
+NO_DAEMON = Unknown("it has no daemon")

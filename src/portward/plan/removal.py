@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from portward.advice.needs import needed
-from portward.advice.software import is_indispensable
+from portward.advice.removing import first_kept
 from portward.model.case import Case
 from portward.model.plan import Change, Remove, Risk
+from portward.model.service import Service
 from portward.model.unknown import Maybe, Unknown
 from portward.plan.parts import Part
 from portward.plan.services import is_needless
@@ -20,15 +20,18 @@ class Removal(Struct, frozen=True, kw_only=True):
 
 
 def candidates(case: Case) -> tuple[str, ...]:
-    """Return the packages of services that no role needs and that are to be stopped."""
+    """Return the packages of services that no role needs and that are to be stopped.
+
+    Not those that are installed for their client as well: stopped, they serve nobody.
+    """
     names = dict.fromkeys(
         package
         for one in case.exposures
         if is_needless(one, case) and one.recognition is not None
         for package in (_package(one.listener.package),)
-        if package and not _why_not((package,), case)
+        if package and package not in _clients(one.recognition.service)
     )
-    return tuple(names)
+    return tuple(name for name in names if first_kept((name,), case) is None)
 
 
 def removal(case: Case, removals: tuple[Removal, ...]) -> Part:
@@ -41,8 +44,9 @@ def removal(case: Case, removals: tuple[Removal, ...]) -> Part:
             continue
         if isinstance(one.along, Unknown):
             notes.append(f"{one.package} is not removed: {one.along.reason}.")
-        elif why := _why_not(one.along, case):
-            notes.append(f"{one.package} is not removed: {why} would go with it.")
+        elif kept := first_kept(one.along, case):
+            name, reason = kept
+            notes.append(f"{one.package} is not removed: {name} would go with it ({reason}).")
         else:
             gone.update(one.along)
             others = [name for name in one.along if name != one.package]
@@ -59,23 +63,8 @@ def removal(case: Case, removals: tuple[Removal, ...]) -> Part:
     return Part(tuple(changes), tuple(notes))
 
 
-def _why_not(names: tuple[str, ...], case: Case) -> str:
-    """Name a package among these that must stay; "" where there is none."""
-    wanted = needed(case)
-    kept = {
-        package
-        for service in case.catalogue.services.values()
-        if service.name in wanted
-        for package in (*service.debian.packages, *service.fedora.packages)
-    }
-    kept |= {
-        package
-        for one in case.exposures
-        if one.allowance
-        for package in (_package(one.listener.package),)
-        if package
-    }
-    return next((name for name in names if name in kept or is_indispensable(name)), "")
+def _clients(service: Service) -> tuple[str, ...]:
+    return (*service.debian.clients, *service.fedora.clients)
 
 
 def _package(found: Maybe[str | None]) -> str | None:

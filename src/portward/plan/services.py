@@ -16,6 +16,7 @@ from portward.checks.unneeded_enabled import unneeded
 from portward.model.case import Case
 from portward.model.plan import Change, Risk, SetUnits, UnitState
 from portward.model.status import Exposure, Scope
+from portward.model.unknown import Unknown
 from portward.plan.parts import Part
 from portward.plan.units import are_managed, is_kept, stopping, together
 
@@ -65,6 +66,8 @@ def _left_alone(group: Group, case: Case) -> str:
 def _unit_stays(group: Group, case: Case) -> str:
     """Say why the unit behind a service is not stopped; "" where it is."""
     units = units_behind(group, case)
+    known = () if isinstance(case.snapshot.units, Unknown) else case.snapshot.units
+    script = next((one.file for one in known if one.manager == "rc" and one.name in units), None)
     kept = [name for name in units if is_kept(name)]
     shared = allowed_besides(group, case)
     reasons = (
@@ -73,6 +76,7 @@ def _unit_stays(group: Group, case: Case) -> str:
         group.service is None
         and "the catalogue does not know it, and other programs of this host may need it",
         shared and f"it also holds {', '.join(shared)}, which the policy allows",
+        script and f"{script} starts it, and what else it starts would end too; take it out there",
         not units and "no unit holds it; portward audit says who does",
         kept and f"{kept[0]} is never stopped by a plan",
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from portward.advice.closing import with_triggers
+from portward.advice.stopping import with_triggers
 from portward.model.case import Case
 from portward.model.host import Unit
 from portward.model.plan import Enabling, SetUnits, UnitState
@@ -36,7 +36,7 @@ def is_kept(name: str) -> bool:
 def stopping(names: Iterable[str], case: Case) -> tuple[UnitState, ...]:
     """Return what stops units for good, with all that would start them again."""
     known = {unit.name: unit for unit in _known(case)}
-    everything = [name for name in with_triggers(names, case) if not is_kept(name)]
+    everything = [name for name in with_triggers(names, case.snapshot.units) if not is_kept(name)]
     everything.sort(key=lambda name: name.endswith(_STARTERS))
     states = (_stopped(name, known.get(name)) for name in everything)
     return tuple(state for state in states if state)

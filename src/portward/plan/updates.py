@@ -30,10 +30,11 @@ def updates(case: Case) -> Part:
     if manager not in _TOOLS or not are_managed(case):
         return Part(notes=("Updates cannot be made automatic here: see portward audit.",))
     steps: list[Step] = []
-    if _TOOLS[manager] not in package_names(case):
-        steps.append(Install(packages=(_TOOLS[manager],)))
+    # The file first: what the package finds there it leaves, and no purge takes away its own.
     if manager == "apt" and case.snapshot.files.get(APT_FILE) != APT_TEXT:
         steps.append(WriteFile(path=APT_FILE, text=APT_TEXT))
+    if _TOOLS[manager] not in package_names(case):
+        steps.append(Install(packages=(_TOOLS[manager],)))
     timers = tuple(
         UnitState(unit=timer, active=True, enabling=Enabling.ENABLED) for timer in _TIMERS[manager]
     )

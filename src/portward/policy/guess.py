@@ -14,7 +14,7 @@ from portward.model.host import HOST, Listener, Snapshot
 from portward.model.net import is_loopback
 from portward.model.service import Audience, Catalogue, Role
 from portward.model.status import Basis, Recognition
-from portward.model.unknown import Unknown
+from portward.model.unknown import NOT_LOOKED_UP, Maybe, Unknown
 from portward.model.words import where
 
 NOTHING = "isolated"
@@ -50,15 +50,16 @@ def guess(snapshot: Snapshot, catalogue: Catalogue) -> Guess:
     gaps: list[str] = []
     if isinstance(snapshot.listeners, Unknown):
         gaps.append(f"The open ports are not known: {snapshot.listeners.reason}.")
-    if isinstance(snapshot.units, Unknown):
-        gaps.append(f"The units are not known: {snapshot.units.reason}.")
+    running = _running(snapshot)
+    if isinstance(running, Unknown):
+        gaps.append(f"The units that run are not known: {running.reason}.")
     found = list(_reachable(snapshot, catalogue))
     seen: dict[str, list[str]] = {}
     for listener, recognition in found:
         if recognition is not None and recognition.basis != Basis.PORT:
             title = recognition.service.title
             seen.setdefault(recognition.service.name, []).append(f"{title} on {where(listener)}.")
-    guessed = list(_by_units(snapshot, catalogue))
+    guessed = list(_by_work(snapshot, catalogue))
     guessed += _by_services(seen, [catalogue.roles[one.role] for one in guessed], catalogue)
     if not found and not guessed and not gaps:
         guessed = [GuessedRole(role=NOTHING, reasons=("Nothing listens for other machines.",))]
@@ -86,15 +87,29 @@ def _reachable(
             yield listener, recognition
 
 
-def _by_units(snapshot: Snapshot, catalogue: Catalogue) -> Iterator[GuessedRole]:
-    """Yield the roles that a running unit shows."""
-    units = () if isinstance(snapshot.units, Unknown) else snapshot.units
-    active = {unit.name for unit in units if unit.active == "active"}
+def _by_work(snapshot: Snapshot, catalogue: Catalogue) -> Iterator[GuessedRole]:
+    """Yield the roles that a running unit or container shows."""
+    running = _running(snapshot)
+    active = frozenset[str]() if isinstance(running, Unknown) else running
+    containers = () if isinstance(snapshot.containers, Unknown) else snapshot.containers
     for role in catalogue.roles.values():
-        running = [unit for unit in role.units if unit in active]
-        if running:
-            reasons = tuple(f"{unit} is running." for unit in running)
-            yield GuessedRole(role=role.name, reasons=reasons)
+        reasons = [f"{unit} is running." for unit in role.units if unit in active]
+        if role.containers and containers and not reasons:  # one sign is enough
+            first = containers[0]
+            reasons = [f"Container {first.name} is running ({first.engine})."]
+        if reasons:
+            yield GuessedRole(role=role.name, reasons=tuple(reasons))
+
+
+def _running(snapshot: Snapshot) -> Maybe[frozenset[str]]:
+    """Name the units that run; an older snapshot has them with the units alone."""
+    running = snapshot.running
+    if running == NOT_LOOKED_UP:
+        units = snapshot.units
+        if isinstance(units, Unknown):
+            return units
+        return frozenset(unit.name for unit in units if unit.active == "active")
+    return running if isinstance(running, Unknown) else frozenset(running)
 
 
 def _by_services(

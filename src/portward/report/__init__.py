@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from portward.model.applied import Applied, History
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
+    from portward.model.scan import Scan, ScanDifference
+    from portward.model.verification import Verification
 
 UNBOUNDED = 1_000_000
 """The width of a pipe or file: nothing is wrapped and no column falls away."""
@@ -48,18 +50,22 @@ def formats(document: str) -> list[str]:
 
 Document: TypeAlias = (
     "Case | Audit | Explanation | PortReach | PacketReach | Matrix | Difference | Plan | Applied"
-    "| History"
+    "| History | Scan | ScanDifference | Verification"
 )
 
 
 def render(name: str, document: Document, look: Look) -> str:
     """Write a document in a format; raise UsageError where there is no such format for it."""
-    kind = _KINDS[type(document).__name__]
+    return expect(name, _KINDS[type(document).__name__])(document, look)
+
+
+def expect(name: str, kind: str) -> Callable[[Any, Look], str]:
+    """Return what writes a kind of document in a format; UsageError where nothing does."""
     writer = _writer(name, kind)
     if not writer:
         known = ", ".join(formats(kind))
         raise UsageError(f'{kind} has no format "{name}"', mend=f"choose from: {known}")
-    return writer(document, look)
+    return writer
 
 
 _KINDS = {
@@ -73,6 +79,9 @@ _KINDS = {
     "Plan": "plan",
     "Applied": "applied",
     "History": "history",
+    "Scan": "scan",
+    "ScanDifference": "changes",
+    "Verification": "verification",
 }
 """By the name of the type, so that no command imports the types of another's documents."""
 

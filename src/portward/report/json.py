@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from portward.model.explanation import Explanation
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
+    from portward.model.scan import Scan, ScanDifference, ScannedHost, ScannedPort
+    from portward.model.verification import Verification
 
 _BEYOND_ASCII = re.compile(r"[^\n -~]")
 
@@ -35,8 +37,10 @@ def audit(audit: Audit, _look: Look) -> str:
 
 
 def explain(explanation: "Explanation", _look: Look) -> str:
-    """Write what is known."""
-    return _answer("portward-explanation/1", explanation)
+    """Write what is known of a topic."""
+    from portward.report.views import explain as explain_view  # noqa: PLC0415 - status does not need it
+
+    return _write(explain_view.view(explanation))
 
 
 def reach(answer: "PortReach", _look: Look) -> str:
@@ -76,9 +80,45 @@ def history(history: "History", _look: Look) -> str:
     return _answer("portward-history/1", history)
 
 
+def scan(scan: "Scan", _look: Look) -> str:
+    """Write what was seen from outside."""
+    return _answer("portward-scan/1", scan)
+
+
+def changes(found: "ScanDifference", _look: Look) -> str:
+    """Write what changed between two scans."""
+    return _answer("portward-scan-difference/1", found)
+
+
+def verification(found: "Verification", _look: Look) -> str:
+    """Write whether inside and outside agree."""
+    return _answer("portward-verification/1", found)
+
+
+def scan_port(address: str, port: "ScannedPort") -> str:
+    """Write one port that was found open, as one line."""
+    return _line({"port": {"address": address, **msgspec.structs.asdict(port)}})
+
+
+def scan_host(host: "ScannedHost") -> str:
+    """Write one host that is done with, as one line."""
+    return _line({"host": host})
+
+
+def scan_end(scan: "Scan") -> str:
+    """Write the scan without its hosts, as the last line."""
+    fields = msgspec.structs.asdict(scan)
+    del fields["hosts"]
+    return _line({"scan": {"schema": "portward-scan/1", **fields}})
+
+
+def _line(view: object) -> str:
+    return _clean(msgspec.json.encode(view).decode()) + "\n"
+
+
 def line(answer: "PacketReach") -> str:
     """Write what happens to one packet of a batch, as one line."""
-    return _clean(msgspec.json.encode(_reach_views().packet(answer)).decode()) + "\n"
+    return _line(_reach_views().packet(answer))
 
 
 def _reach_views() -> ModuleType:
@@ -90,10 +130,13 @@ def _reach_views() -> ModuleType:
 
 def documents() -> dict[str, type[msgspec.Struct]]:
     """Return the documents that have a schema, by name, with their types."""
+    from portward.report.views import explain as explain_view  # noqa: PLC0415 - status does not need it
+
     views = _reach_views()
     return {
         "status": status_view.StatusView,
         "audit": audit_view.AuditView,
+        "explanation": explain_view.ExplanationView,
         "reach": views.PortReachView,
         "reach-packet": views.PacketView,
         "reach-matrix": views.MatrixView,
@@ -102,6 +145,7 @@ def documents() -> dict[str, type[msgspec.Struct]]:
 
 
 _COMMANDS = {
+    "explanation": "explain",
     "reach": "reach PORT",
     "reach-packet": "reach PORT --from ADDRESS",
     "reach-matrix": "reach --matrix",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from portward.model.applied import Applied, History
     from portward.model.plan import Plan
     from portward.model.reaching import Difference, Matrix, PacketReach, PortReach
+    from portward.model.scan import Scan, ScanDifference
+    from portward.model.verification import Verification
 
 STYLES = {
     Tone.PLAIN: "",
@@ -105,6 +107,29 @@ def history(history: "History", look: Look) -> str:
     from portward.report.screen import history as screen  # noqa: PLC0415 - as above
 
     return _paint(screen.history(history), look) if look.colour else plain.history(history, look)
+
+
+def scan(scan: "Scan", look: Look) -> str:
+    """Write what is open from outside."""
+    from portward.report.screen import scan as screen  # noqa: PLC0415 - as above
+
+    return _paint(screen.scan(scan), look) if look.colour else plain.scan(scan, look)
+
+
+def changes(found: "ScanDifference", look: Look) -> str:
+    """Write what changed between two scans."""
+    from portward.report.screen import changes as screen  # noqa: PLC0415 - as above
+
+    return _paint(screen.changes(found), look) if look.colour else plain.changes(found, look)
+
+
+def verification(found: "Verification", look: Look) -> str:
+    """Write whether inside and outside agree."""
+    from portward.report.screen import verification as screen  # noqa: PLC0415 - as above
+
+    return (
+        _paint(screen.verification(found), look) if look.colour else plain.verification(found, look)
+    )
 
 
 def _paint(screen: Screen, look: Look) -> str:

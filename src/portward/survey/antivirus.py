@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portward.model.host import Antivirus
-from portward.model.unknown import NOT_RUNNING, Maybe, Unknown
+from portward.model.unknown import NO_DAEMON, NOT_RUNNING, NOT_TOLD, Maybe, Unknown
 from portward.survey.files import exists, names, resolve
 from portward.survey.processes import refused
 
 _RUNNING = Path("/")
-_NO_DAEMON = Unknown("it has no daemon")
-_OPAQUE = Unknown("it does not tell")
 
 _CLAMAV = "var/lib/clamav"
 _HEADER_BYTES = 512
@@ -75,7 +73,7 @@ def antivirus(root: Path) -> Maybe[tuple[Antivirus, ...]]:
 def _runs(scanner: Scanner) -> Maybe[bool]:
     """Look for a process that runs the daemon's file: its own name for itself proves nothing."""
     if not scanner.daemons:
-        return _NO_DAEMON
+        return NO_DAEMON
     closed = False
     for entry in names(_RUNNING, "proc"):
         if entry.isdecimal():
@@ -94,7 +92,7 @@ def _runs(scanner: Scanner) -> Maybe[bool]:
 def _updated(root: Path, scanner: Scanner) -> Maybe[datetime | None]:
     """Say when the signatures were made or fetched; None where there are none."""
     if scanner.signatures is None:
-        return _OPAQUE
+        return NOT_TOLD
     try:
         return max(_times(root, scanner.signatures), default=None)
     except PermissionError:

@@ -72,23 +72,29 @@ class Configuration:
         """Start empty."""
         self._values: dict[str, str] = {}
         self._lists: dict[str, list[str]] = {}
+        self._files: dict[str, str] = {}
 
-    def apply(self, statement: Statement) -> None:
-        """Take in one assignment or "#clear"."""
+    def apply(self, statement: Statement, file: str = "") -> None:
+        """Take in one assignment or "#clear" of a file."""
         name = statement.name.lower()
         if name == "#clear":
             gone = statement.value.lower().removesuffix("::")
-            for kept in (self._values, self._lists):
+            for kept in (self._values, self._lists, self._files):
                 for key in [key for key in kept if key == gone or key.startswith(f"{gone}::")]:
                     del kept[key]
         elif name.endswith("::"):
             self._lists.setdefault(name.removesuffix("::"), []).append(statement.value)
         else:
             self._values[name] = statement.value
+            self._files[name] = file
 
     def value(self, name: str, default: str = "") -> str:
         """Return the value of a name."""
         return self._values.get(name.lower(), default)
+
+    def file(self, name: str) -> str | None:
+        """Return the file that sets a name to its value; None where none does."""
+        return self._files.get(name.lower())
 
     def items(self, name: str) -> tuple[str, ...]:
         """Return what a list holds."""
@@ -120,6 +126,6 @@ def _read(root: Path, path: str, configuration: Configuration, depth: int) -> No
         return
     for statement in statements(text):
         if statement.name != "#include":
-            configuration.apply(statement)
+            configuration.apply(statement, f"/{path.lstrip('/')}")
         elif depth:
             _read(root, statement.value, configuration, depth - 1)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from portward.model.host import Obstacle, ObstacleKind
 from portward.model.unknown import Maybe
 from portward.survey import apt_conf, unit_tree
 from portward.survey.apt_conf import Configuration
@@ -31,40 +32,64 @@ _DNF_CONFIGURATIONS = (
 
 
 class Automatic(NamedTuple):
-    """The answer and its reason."""
+    """The answer, its reason, and what is missing."""
 
     on: Maybe[bool]
     reason: str
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 def apt(root: Path, configuration: Configuration) -> Automatic:
     """Follow apt.systemd.daily of Debian's apt: its settings, the tool, then what starts it."""
-    obstacle = next(_apt_obstacles(root, configuration), None)
-    if obstacle is not None:
-        return Automatic(on=False, reason=obstacle)
+    obstacles = tuple(_apt_obstacles(root, configuration))
+    if obstacles:
+        return Automatic(on=False, reason=obstacles[0].text, obstacles=obstacles)
     starter = _APT_TIMERS[-1] if _boots_systemd(root) else f"/{_APT_CRON}"
     return Automatic(on=True, reason=f"{starter} starts unattended-upgrades")
 
 
-def _apt_obstacles(root: Path, configuration: Configuration) -> Iterator[str]:
+def _apt_obstacles(root: Path, configuration: Configuration) -> Iterator[Obstacle]:
     """Yield what stands between apt and its automatic updates."""
     if configuration.value("APT::Periodic::Enable", "1") == "0":
-        yield "APT::Periodic::Enable is 0"
+        yield _setting("APT::Periodic::Enable", configuration)
     for name in ("Update-Package-Lists", "Unattended-Upgrade"):
-        value = configuration.value(f"APT::Periodic::{name}")
-        if not apt_conf.is_interval(value):
-            yield f"APT::Periodic::{name} " + (f"is {value}" if value else "is not set")
+        if not apt_conf.is_interval(configuration.value(f"APT::Periodic::{name}")):
+            yield _setting(f"APT::Periodic::{name}", configuration)
     if not exists(root, "usr/bin/unattended-upgrade"):
-        yield "unattended-upgrades is not installed"
+        yield _tool("unattended-upgrades")
     if not any(configuration.items(name) for name in _ORIGINS):
-        yield "unattended-upgrades is allowed no origin"
+        text = "unattended-upgrades is allowed no origin"
+        yield Obstacle(kind=ObstacleKind.ORIGIN, name="origins", text=text)
     if _boots_systemd(root):
         tree = unit_tree.system(root)
         for timer in _APT_TIMERS:
-            if not _starts(tree, timer):
-                yield f"{timer} is {'masked' if tree.masked(timer) else 'not enabled'}"
-    elif not exists(root, _APT_CRON) or not any(exists(root, path) for path in _CRON):
-        yield "neither systemd nor cron starts apt's daily work"
+            yield from _timer(tree, timer)
+        return
+    if not any(exists(root, path) for path in _CRON):
+        yield _tool("cron")
+    if not exists(root, _APT_CRON):
+        file = f"/{_APT_CRON}"
+        yield Obstacle(
+            kind=ObstacleKind.STARTER, name="apt-compat", text=f"{file} is not there", file=file
+        )
+
+
+def _setting(name: str, configuration: Configuration) -> Obstacle:
+    value = configuration.value(name)
+    text = f"{name} " + (f"is {value}" if value else "is not set")
+    return Obstacle(kind=ObstacleKind.SETTING, name=name, text=text, file=configuration.file(name))
+
+
+def _tool(package: str) -> Obstacle:
+    return Obstacle(kind=ObstacleKind.TOOL, name=package, text=f"{package} is not installed")
+
+
+def _timer(tree: UnitTree, name: str) -> Iterator[Obstacle]:
+    """Yield why a timer does not start; nothing where it does."""
+    if tree.masked(name):
+        yield Obstacle(kind=ObstacleKind.MASKED, name=name, text=f"{name} is masked")
+    elif not _starts(tree, name):
+        yield Obstacle(kind=ObstacleKind.DISABLED, name=name, text=f"{name} is not enabled")
 
 
 def dnf(root: Path) -> Automatic:
@@ -74,19 +99,34 @@ def dnf(root: Path) -> Automatic:
         if _starts(tree, timer):
             return Automatic(on=True, reason=f"{timer} is enabled")
     asking = [timer for timer in _DNF_ASKS if _starts(tree, timer)]
-    if not asking:
-        return Automatic(on=False, reason="no timer of dnf-automatic is enabled")
-    timer = asking[0]
+    setting, why = _dnf_setting(root)
+    obstacles: tuple[Obstacle, ...] = () if setting is None else (setting,)
+    if asking:
+        reason = f"{asking[0]} is enabled, {why}"
+        return Automatic(on=not obstacles, reason=reason, obstacles=obstacles)
+    there = [one for one in _DNF_ASKS if one in tree.files]
+    # The tool brings its timer and configuration along.
+    stopped = tuple(_timer(tree, there[0])) if there else (_tool("dnf-automatic"),)
+    obstacles = (*stopped, *obstacles) if there else stopped
+    return Automatic(on=False, reason=obstacles[0].text, obstacles=obstacles)
+
+
+def _dnf_setting(root: Path) -> tuple[Obstacle | None, str]:
+    """Return what is wrong with apply_updates, and what it is."""
+    name = "apply_updates"
     for path in _DNF_CONFIGURATIONS:
         try:
             answer = applies(read_text(root, path))
         except FileNotFoundError:
             continue
+        if answer:
+            return None, f"{name} is yes in /{path}"
         if answer is not None:
-            word = "yes" if answer else "no"
-            reason = f"{timer} is enabled, apply_updates is {word} in /{path}"
-            return Automatic(on=answer, reason=reason)
-    return Automatic(on=False, reason=f"{timer} is enabled, but apply_updates is not set")
+            text = f"{name} is no in /{path}"
+            kind = ObstacleKind.SETTING
+            return Obstacle(kind=kind, name=name, text=text, file=f"/{path}"), text
+    text = f"{name} is not set"
+    return Obstacle(kind=ObstacleKind.SETTING, name=name, text=text), text
 
 
 def applies(text: str) -> bool | None:

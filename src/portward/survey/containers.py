@@ -10,16 +10,13 @@ import msgspec
 from portward.model.host import Container, PublishedPort
 from portward.model.net import IPV4_ANY, MAX_PORT, Protocol
 from portward.model.unknown import NEEDS_ROOT, Unknown
-from portward.survey import files
+from portward.survey import files, podman
 
 HERE = Path("/")
 SHORT_ID = 12
 MAX_CONTAINERS = 10_000
 _ID = re.compile(r"[0-9a-f]{64}")
 _DOCKER = "/var/lib/docker"
-_PODMAN_STORAGE = "/var/lib/containers/storage"
-_PODMAN_RUN = "/run/containers/storage"
-_IN_DATABASE = Unknown("podman keeps published ports in its own database")
 _NO_PORTS: tuple[PublishedPort, ...] = ()
 
 
@@ -147,50 +144,6 @@ def _docker(root: Path) -> Iterator[Container]:
             yield container
 
 
-# --- podman ---------------------------------------------------------------------------------
-
-
-class _Stored(msgspec.Struct):
-    """One entry of containers/storage's containers.json."""
-
-    id: str
-    names: list[str] = []
-    metadata: str = ""
-
-
-def parse_podman(raw: bytes) -> dict[str, tuple[str, str | None]]:
-    """Read containers.json of containers/storage: id to name and image."""
-    found = {}
-    for stored in msgspec.json.decode(raw, type=list[_Stored]):
-        try:
-            metadata = _object(msgspec.json.decode(stored.metadata))
-        except msgspec.DecodeError:
-            metadata = {}
-        image = metadata.get("image-name")
-        name = stored.names[0] if stored.names else stored.id[:SHORT_ID]
-        found[stored.id] = (name, str(image) if image else None)
-    return found
-
-
-def _podman(root: Path) -> Iterator[Container]:
-    running = [
-        name
-        for name in files.names(root, f"{_PODMAN_RUN}/overlay-containers")
-        if _ID.fullmatch(name)
-        and "pidfile" in files.names(root, f"{_PODMAN_RUN}/overlay-containers/{name}/userdata")
-    ]
-    if not running:
-        return
-    stored = parse_podman(
-        files.read_bytes(root, f"{_PODMAN_STORAGE}/overlay-containers/containers.json", 64 << 20)
-    )
-    for identity in running[:MAX_CONTAINERS]:
-        name, image = stored.get(identity, (identity[:SHORT_ID], None))
-        yield Container(
-            name=name, id=identity, engine="podman", image=image, published=_IN_DATABASE
-        )
-
-
 # --- systemd-machined -----------------------------------------------------------------------
 
 
@@ -226,6 +179,6 @@ def _machined(root: Path) -> Iterator[Container]:
 
 _READERS: dict[str, Callable[[Path], Iterator[Container]]] = {
     "docker": _docker,
-    "podman": _podman,
+    "podman": podman.containers,
     "systemd-machined": _machined,
 }

@@ -8,16 +8,17 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from portward import cache
 from portward.model.host import Package
+from portward.survey.dependencies import Relations, required_by
 from portward.survey.files import canonical, decoded, exists, names, read_bytes, resolve
 
 STATUS = "var/lib/dpkg/status"
@@ -37,27 +38,45 @@ _UNPACKED = {
     b"unpacked",
 }
 
-_FIELD = re.compile(rb"^(Package|Status|Version|Architecture|Source):[ \t]*([^\n]*)", re.MULTILINE)
+_FIELD = re.compile(
+    rb"^(Package|Status|Version|Architecture|Source|Essential|Protected|Important|Priority"
+    rb"|Depends|Pre-Depends|Provides):[ \t]*([^\n]*)",
+    re.MULTILINE,
+)
+_TEXTS = (
+    *(b"Package", b"Version", b"Architecture", b"Source", b"Priority"),
+    *(b"Depends", b"Pre-Depends", b"Provides"),
+)
+_YES = b"yes"
 
 
-def parse_status(data: bytes) -> Iterator[Package]:
+def parse_status(data: bytes) -> tuple[Package, ...]:
     """Read the paragraphs of a status file; one without "Status" (status.d) is installed."""
+    found = []
+    relations = []
     for paragraph in data.split(b"\n\n"):
         fields = dict(_FIELD.findall(paragraph))
         state = fields.get(b"Status", b"installed").split()[-1:]
         if b"Package" not in fields or not _UNPACKED.issuperset(state):
             continue
-        name, version, architecture, source = (
-            decoded(fields.get(key, b"").strip())
-            for key in (b"Package", b"Version", b"Architecture", b"Source")
+        name, version, architecture, source, priority, *relation = (
+            decoded(fields.get(key, b"").strip()) for key in _TEXTS
         )
         source = source.partition(" ")[0]  # "source (version)"
-        yield Package(
-            name=name,
-            version=version,
-            architecture=architecture,
-            source=source if source not in {"", name} else None,
+        protected = (fields.get(key) for key in (b"Essential", b"Protected", b"Important"))
+        relations.append(Relations(name, *relation))
+        found.append(
+            Package(
+                name=name,
+                version=version,
+                architecture=architecture,
+                source=source if source not in {"", name} else None,
+                protected=_YES in protected,
+                priority=priority or None,
+            )
         )
+    dependents = required_by(relations)
+    return tuple(replace(one, required_by=dependents.get(one.name, ())) for one in found)
 
 
 class Diversion(NamedTuple):
@@ -122,13 +141,14 @@ class Dpkg:
 
     def installed(self) -> tuple[Package, ...]:
         """Return the installed packages, in the database's order."""
-        found: list[Package] = []
-        with suppress(FileNotFoundError):
-            found += parse_status(read_bytes(self._root, STATUS, _MAX_BYTES))
-        for name in names(self._root, STATUS_D):
-            if not name.endswith(".md5sums"):
-                found += parse_status(read_bytes(self._root, f"{STATUS_D}/{name}", _MAX_BYTES))
-        return tuple(found)
+        files = [STATUS] if exists(self._root, STATUS) else []
+        files += [f"{STATUS_D}/{name}" for name in names(self._root, STATUS_D)]
+        found = (
+            read_bytes(self._root, name, _MAX_BYTES)
+            for name in files
+            if not name.endswith(".md5sums")
+        )
+        return parse_status(b"\n\n".join(found))
 
     def owner(self, path: str) -> str | None:
         """Name the package that the file at path came with; None where it came with none."""

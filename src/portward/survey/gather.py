@@ -17,6 +17,7 @@ from portward.survey.interfaces import interfaces, packet_programs, routes
 from portward.survey.listeners import listeners
 from portward.survey.machine import machine
 from portward.survey.packages import PackageIndex
+from portward.survey.running import running
 
 RUNNING = Path("/")
 
@@ -74,6 +75,7 @@ def image(root: Path) -> Snapshot:
         containers=NOT_RUNNING,
         inetd=lines if isinstance(lines, Unknown) else lines.lines,
         units=units(root, index.owner),
+        running=NOT_RUNNING,
         interfaces=NOT_RUNNING,
         routes=NOT_RUNNING,
         firewall=firewall.firewall(root),
@@ -106,6 +108,7 @@ def _ports(index: PackageIndex) -> Snapshot:
         containers=seen.containers,
         inetd=seen.inetd,
         units=NOT_SURVEYED,
+        running=running(),
         interfaces=interfaces(),
         routes=routes(),
         firewall=firewall.rulesets(),

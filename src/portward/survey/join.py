@@ -173,7 +173,7 @@ def _container(held: Held, known: Known) -> Maybe[Container | None]:
 def _published_by(socket: Socket, containers: Containers) -> Maybe[Container | None]:
     """Find the container that a docker-proxy opens a port of the host for."""
     for container in containers.known:
-        if isinstance(container.published, Unknown):
+        if container.engine != "docker" or isinstance(container.published, Unknown):
             continue
         for port in container.published:
             same = (port.protocol, port.port) == (socket.protocol, socket.port)

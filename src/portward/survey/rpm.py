@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from portward.model.host import Package
-from portward.survey.files import canonical, decoded, exists, resolve
+from portward.survey.files import canonical, decoded, exists, names, read_text, resolve
 from portward.survey.rpm_header import parse
 from portward.survey.tools import ToolError, output
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 _DIRECTORIES = ("usr/lib/sysimage/rpm", "var/lib/rpm", "usr/share/rpm")
+_PROTECTED = "etc/dnf/protected.d"
 _SQLITE = "rpmdb.sqlite"
 _OLDER = ("Packages.db", "Packages")
 """NDB and Berkeley DB."""
@@ -56,8 +59,19 @@ class Rpm:
             packages: Iterator[Package] = (parse(blob).package for (blob,) in rows)
         else:
             packages = parse_query(self._ask(_PACKAGES))
-        # Imported signing keys stand in the database as if they were packages.
-        return tuple(package for package in packages if package.name != "gpg-pubkey")
+        protected = self._protected()
+        return tuple(
+            replace(package, protected=True) if package.name in protected else package
+            for package in packages
+            # Imported signing keys stand in the database as if they were packages.
+            if package.name != "gpg-pubkey"
+        )
+
+    def _protected(self) -> set[str]:
+        """Name the packages that dnf does not remove (dnf.conf(5), protected_packages)."""
+        paths = [f"{_PROTECTED}/{name}" for name in names(self._root, _PROTECTED)]
+        texts = [read_text(self._root, path) for path in paths if path.endswith(".conf")]
+        return {line.strip() for text in texts for line in text.splitlines()}
 
     def owner(self, path: str) -> str | None:
         """Name the package that the file at path came with; None where it came with none."""
@@ -97,27 +111,20 @@ class Rpm:
 
     @cached_property
     def _connection(self) -> "Connection":
-        import sqlite3  # noqa: PLC0415 - slow to import, and only where RPM is
+        from portward.survey import sqlite  # noqa: PLC0415 - slow to import, and only where RPM is
 
         file = resolve(self._root, self._path or "").absolute()  # a URI has no relative path
-        with file.open("rb"):
-            pass  # an OSError here says more than sqlite's would
-        # "immutable" keeps sqlite from writing beside the database. It hides what still stands
-        # in the log only, so it must be given up while there is a log.
-        log = Path(f"{file}-wal")
-        busy = log.exists() and log.stat().st_size > 0
         try:
-            mode = "mode=ro" if busy else "mode=ro&immutable=1"
-            return sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True)
-        except sqlite3.Error as error:
+            return sqlite.connect(file)
+        except sqlite.Error as error:
             raise RpmError(f"the RPM database cannot be opened: {error}") from error
 
     def _rows(self, query: str, *values: str) -> Iterator[Any]:
-        import sqlite3  # noqa: PLC0415
+        from portward.survey import sqlite  # noqa: PLC0415
 
         try:
             yield from self._connection.execute(query, values)
-        except sqlite3.Error as error:
+        except sqlite.Error as error:
             raise RpmError(f"the RPM database cannot be read: {error}") from error
 
     def _ask(self, form: str) -> str:

@@ -54,12 +54,15 @@ def _units(tree: UnitTree, manager: str, package: Packages) -> Iterator[Unit]:
         settings = tree.settings(name)
         if settings.last("Unit", "SourcePath").startswith(sysv.SCRIPTS):
             continue  # the generator's translation of a SysV script, which is listed itself
+        found = state(tree, name, settings)
+        source = settings.last("Unit", "SourcePath") if found == "generated" else ""
         yield Unit(
             name=name,
             manager=manager,
-            state=state(tree, name, settings),
+            state=found,
             active=NOT_ASKED,
             file=file,
+            source=source or None,
             listens=tuple(value for _, value in unit_files.listens(settings)),
             triggers=(unit_files.activated(settings, name),) if name.endswith(".socket") else (),
             triggered_by=tuple(sorted(starters.get(name, ()))),

@@ -74,6 +74,7 @@ def _updates(
         manager=manager,
         automatic=automatically.on,
         automatic_reason=automatically.reason,
+        obstacles=automatically.obstacles,
         lists_updated=lists_updated,
         pending=pending,
         stale=stale() if runs else NOT_RUNNING,

@@ -1,6 +1,7 @@
+import pytest
 from msgspec.structs import replace
 
-from portward.model.finding import Severity
+from portward.model.finding import Evidence, Severity
 from portward.report import Look, plain
 from report import sample
 
@@ -64,3 +65,15 @@ def test_what_could_not_be_judged_says_why_and_how_to_mend_it() -> None:
         "  [sample-firewall-absent]" in text
     )
     assert "1 suppressed by the policy. 2 could not be judged." in text
+
+
+@pytest.mark.parametrize(("facts", "shown"), [(8, 8), (9, 9), (10, 8), (30, 8)])
+def test_of_many_facts_the_first_are_shown_and_the_rest_counted(facts: int, shown: int) -> None:
+    finding = replace(
+        sample.audit().findings[0],
+        evidence=tuple(Evidence(f"package-{number} waits") for number in range(facts)),
+    )
+    audit = replace(sample.audit(), findings=(finding,))
+    text = plain.audit(audit, Look(width=100))
+    assert text.count(" waits") == shown
+    assert (f"and {facts - shown} more  [portward explain {finding.id}]" in text) == (facts > shown)

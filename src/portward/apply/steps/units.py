@@ -34,26 +34,27 @@ def do(step: SetUnits, _saved: Saved) -> None:
     """Enable, disable or mask first, so that nothing starts what is stopped then."""
     # A unit that an earlier step has written is not known yet.
     systemctl("daemon-reload")
+    wanted = [one.unit for one in step.units if one.enabling == Enabling.ENABLED]
+    if masked := [unit for unit in wanted if facts(unit).get("UnitFileState") == Enabling.MASKED]:
+        systemctl("unmask", "--", *masked)
     for enabling, verb in _VERBS.items():
         names = [one.unit for one in step.units if one.enabling == enabling and _exists(one)]
         if names:
             systemctl(verb, "--", *names)
     stopped = [one.unit for one in step.units if one.active is False and _exists(one)]
-    if stopped:
-        systemctl("stop", "--", *stopped)
-        if failed := _failed(stopped):
-            systemctl("reset-failed", "--", *failed)
+    _stop(stopped)
     start(*(one.unit for one in step.units if one.active))
 
 
 def undo(step: SetUnits, saved: Saved) -> None:
-    """Put back the links that differ, then start and stop together what did and did not run."""
+    """Stop what did not run, put back the links that differ, and start together what ran.
+
+    In this order: a timer that is masked while it runs fails.
+    """
+    told = [one.unit for one in step.units if one.active is not None]
+    _stop([unit for unit in told if unit not in saved.running and _runs(unit)])
     restore_links(saved.links)
     systemctl("daemon-reload")
-    told = [one.unit for one in step.units if one.active is not None]
-    wrong = [unit for unit in told if unit not in saved.running and _runs(unit)]
-    if wrong:
-        systemctl("stop", "--", *wrong)
     start(*saved.running)
 
 
@@ -114,5 +115,11 @@ def _runs(unit: str) -> bool:
     return facts(unit).get("ActiveState") in RUNNING
 
 
-def _failed(units: list[str]) -> list[str]:
-    return [unit for unit in units if facts(unit).get("ActiveState") == "failed"]
+def _stop(units: list[str]) -> None:
+    """Stop units, and forget that one was killed for it or is masked by now."""
+    if not units:
+        return
+    systemctl("stop", "--", *units)
+    failed = [unit for unit in units if facts(unit).get("ActiveState") == "failed"]
+    if failed:
+        systemctl("reset-failed", "--", *failed)

@@ -19,8 +19,9 @@ from portward.report.screen import (
 )
 from portward.report.screen.head import gaps, head, plural
 
-_MOST_EVIDENCE = 12
-"""A machine may wait for hundreds of updates."""
+_SHOWN = 8
+"""So many facts of a finding are shown, and the first of them say most: a machine may wait for
+hundreds of updates."""
 _TONES = {severity: Tone(severity) for severity in Severity}
 
 
@@ -86,13 +87,16 @@ def _finding(finding: Finding) -> tuple[Block, ...]:
     pairs: list[tuple[str, Spans]] = []
     if finding.listener:
         pairs.append(("where", ((printable(where(finding.listener)), Tone.PLAIN),)))
-    for index, evidence in enumerate(finding.evidence[:_MOST_EVIDENCE]):
+    hidden = len(finding.evidence) - _SHOWN
+    shown = finding.evidence[:_SHOWN] if hidden > 1 else finding.evidence
+    for index, evidence in enumerate(shown):
         source: Spans = (
             ((f"  [{printable(evidence.where)}]", Tone.QUIET),) if evidence.where else ()
         )
         pairs.append(("" if index else "seen", ((printable(evidence.text), Tone.PLAIN), *source)))
-    if (more := len(finding.evidence) - _MOST_EVIDENCE) > 0:
-        pairs.append(("", ((f"and {more} more: --format json lists all", Tone.QUIET),)))
+    if hidden > 1:
+        how: Span = (f"  [portward explain {finding.id}]", Tone.QUIET)
+        pairs.append(("", ((f"and {hidden} more", Tone.PLAIN), how)))
     pairs.append(("why", ((printable(finding.why), Tone.PLAIN),)))
     pairs.append(("do", ((printable(finding.remedy.summary), Tone.PLAIN),)))
     blocks: list[Block] = [Heading(tone, title)]

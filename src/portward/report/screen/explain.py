@@ -1,10 +1,8 @@
 """The screen of ``portward explain``."""
 
-from portward.model.explanation import Explanation, Section
+from portward.model.explanation import ITEM, Explanation, Section
 from portward.model.words import printable
 from portward.report.screen import Block, Heading, Listing, Paragraph, Screen, Spans, Tone
-
-_ITEM = "- "
 
 
 def explain(explanation: Explanation) -> Screen:
@@ -19,8 +17,8 @@ def explain(explanation: Explanation) -> Screen:
 def _section(section: Section) -> tuple[Block, ...]:
     blocks: list[Block] = [Heading(Tone.TITLE, ((printable(section.heading), Tone.TITLE),))]
     for line in section.lines:
-        text: Spans = ((printable(line.removeprefix(_ITEM)), Tone.PLAIN),)
+        text: Spans = ((printable(line.removeprefix(ITEM)), Tone.PLAIN),)
         blocks.append(
-            Listing((text,), indent=2) if line.startswith(_ITEM) else Paragraph(text, indent=2)
+            Listing((text,), indent=2) if line.startswith(ITEM) else Paragraph(text, indent=2)
         )
     return tuple(blocks)
