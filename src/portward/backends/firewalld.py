@@ -15,14 +15,13 @@ from msgspec.structs import replace
 
 from portward.backends import nft_words as nft
 from portward.backends.allowed import Opening
-from portward.backends.grants import Grant, grants, sender, transport, version
+from portward.backends.grants import Grant, grants, in_charge, sender, transport, version
 from portward.backends.incoming import WINDOWS
 from portward.backends.sides import Sides
 from portward.model.errors import UsageError
 from portward.model.host import Firewall, Interface
 from portward.model.net import Protocol
 from portward.model.plan import Zone
-from portward.model.unknown import Unknown
 from portward.reach import nft_json
 
 NAME = "firewalld"
@@ -334,15 +333,7 @@ def with_zones(firewall: Firewall, wanted: tuple[Zone, ...]) -> Firewall:
         items.append({kind: closed})
     items += [{kind: body} for one in wanted for kind, body in _meant(one)]
     firewall = replace(firewall, nft=json.dumps({"nftables": items}))
-    if isinstance(firewall.managers, Unknown):
-        return firewall
-    return replace(
-        firewall,
-        managers=tuple(
-            replace(one, active=True, enabled=True) if one.name == NAME else one
-            for one in firewall.managers
-        ),
-    )
+    return in_charge(firewall, NAME)
 
 
 def with_kept(files: dict[str, str], wanted: Iterable[Zone]) -> dict[str, str]:

@@ -4,10 +4,14 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from portward.backends import nft_words as nft
 from portward.backends.addresses import BITS, Addresses
 from portward.backends.allowed import Opening
+from portward.model.host import Firewall
 from portward.model.net import Protocol
+from portward.model.unknown import Unknown
 
 PROTOCOL_NAMES = {41: "ipv6", 47: "gre", 50: "esp", 51: "ah", 112: "vrrp"}
 """IP protocols that ufw knows besides those with ports (ufw(8), "protocol"), as IANA calls them."""
@@ -37,6 +41,19 @@ def grants(opened: Iterable[Opening]) -> Iterator[Grant]:
         )
         for source in sources:
             yield Grant(one.protocol, one.first, one.last, source, said)
+
+
+def in_charge(firewall: Firewall, tool: str) -> Firewall:
+    """Return what is known of a machine whose firewall a tool sets up, now and at each boot."""
+    if isinstance(firewall.managers, Unknown):
+        return firewall
+    return replace(
+        firewall,
+        managers=tuple(
+            replace(one, active=True, enabled=True) if one.name == tool else one
+            for one in firewall.managers
+        ),
+    )
 
 
 def version(source: str) -> int:

@@ -14,13 +14,12 @@ from msgspec.structs import replace
 
 from portward.backends import nft_words as nft
 from portward.backends.allowed import Opening
-from portward.backends.grants import PROTOCOL_NAMES, Grant, grants, sender, version
+from portward.backends.grants import PROTOCOL_NAMES, Grant, grants, in_charge, sender, version
 from portward.backends.incoming import WINDOWS
 from portward.backends.sides import Sides
 from portward.model.host import Firewall
 from portward.model.net import Protocol
 from portward.model.plan import UfwRule
-from portward.model.unknown import Unknown
 
 NAME = "ufw"
 ALLOW, DENY = "allow", "deny"
@@ -313,15 +312,7 @@ def with_rules(firewall: Firewall, wanted: tuple[UfwRule, ...]) -> Firewall:
     firewall = replace(firewall, **texts)
     if isinstance(firewall.nft, str) and {"iptables", "ip6tables"} & texts.keys():
         firewall = replace(firewall, nft=_listing_with(firewall.nft, wanted))
-    if isinstance(firewall.managers, Unknown):
-        return firewall
-    return replace(
-        firewall,
-        managers=tuple(
-            replace(one, active=True, enabled=True) if one.name == NAME else one
-            for one in firewall.managers
-        ),
-    )
+    return in_charge(firewall, NAME)
 
 
 def with_kept(files: dict[str, str], wanted: tuple[UfwRule, ...]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """What a look from outside found: the answer of each port asked, and who answered."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -106,14 +106,16 @@ class ScannedHost(Struct, frozen=True, kw_only=True):
     unknown: tuple[Unknown, ...] = ()
     """What could not be told about this host, such as that it answers for every port alike."""
 
+    def spans(self, protocol: str) -> Iterator[tuple[int, int]]:
+        """Yield the inclusive ranges of ports that were asked."""
+        for item in self.asked.get(protocol, "").split(","):
+            first, _, last = item.partition("-")
+            if first:
+                yield int(first), int(last or first)
+
     def was_asked(self, protocol: Protocol, port: int) -> bool:
         """Say whether the scan covered a port."""
-        return any(
-            int(first) <= port <= int(last or first)
-            for first, _, last in (
-                item.partition("-") for item in self.asked.get(protocol, "").split(",") if item
-            )
-        )
+        return any(first <= port <= last for first, last in self.spans(protocol))
 
     def states(self, protocol: Protocol, port: int) -> frozenset[PortState]:
         """Return the states that a port may be in; of one without a line there may be several.

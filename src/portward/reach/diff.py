@@ -34,9 +34,6 @@ class _Reached(NamedTuple):
     perhaps: int
 
 
-_NOBODY = _Reached(0, 0)
-
-
 def difference(old: Site, new: Site, names: tuple[str, str]) -> Difference:
     """Compare who gets through to each port, by each interface that either machine has."""
     changes: list[Change] = []

@@ -25,7 +25,6 @@ _REASONS = {"no answer": "no-response", "rst": "reset"}
 """What nmap calls them; other reasons are written as they are."""
 _USUAL_REASONS = {PortState.CLOSED: "reset", PortState.FILTERED: "no-response"}
 _TUNNEL = {"https": "http", "imaps": "imap", "pop3s": "pop3", "ldaps": "ldap", "smtps": "smtp"}
-_MICROSECONDS = 1_000_000
 
 
 def scan(scan: Scan, _look: Look) -> str:
@@ -47,16 +46,17 @@ def _lines(scan: Scan) -> Iterator[str]:
         version=__version__,
         xmloutputversion="1.05",
     )
-    asked = scan.hosts[0].asked if scan.hosts else {}
-    for protocol, ports in asked.items():
-        yield _tag(
-            "scaninfo",
-            close=True,
-            type="udp" if protocol == "udp" else "syn",
-            protocol=protocol,
-            numservices=str(_count(ports)),
-            services=ports,
-        )
+    for first in scan.hosts[:1]:
+        for protocol, ports in first.asked.items():
+            count = sum(high - low + 1 for low, high in first.spans(protocol))
+            yield _tag(
+                "scaninfo",
+                close=True,
+                type="udp" if protocol == "udp" else "syn",
+                protocol=protocol,
+                numservices=str(count),
+                services=ports,
+            )
     for host in scan.hosts:
         yield from _host(host, str(int(start.timestamp())), str(int(end.timestamp())))
     up = sum(map(_answers, scan.hosts))
@@ -140,8 +140,3 @@ def _answers(host: ScannedHost) -> bool:
     heard = {PortState.OPEN, PortState.CLOSED, PortState.REFUSED}
     states = {port.state for port in host.ports}
     return bool(heard & states.union(*(counts for counts in host.others.values())))
-
-
-def _count(ports: str) -> int:
-    spans = (item.partition("-") for item in ports.split(",") if item)
-    return sum(int(last or first) - int(first) + 1 for first, _, last in spans)

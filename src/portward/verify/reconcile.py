@@ -235,7 +235,7 @@ class _Look:
         """
         asked = failed = 0
         for protocol in SCANNED:
-            all_asked = sum(last - first + 1 for first, last in _spans(self._host, protocol))
+            all_asked = sum(last - first + 1 for first, last in self._host.spans(protocol))
             lines = [one for one in self._host.ports if one.protocol == protocol]
             counts = self._host.others.get(protocol, {})
             here = [port for kind, port in named if kind == protocol]
@@ -368,13 +368,6 @@ def _is_shut(seen: Iterable[PortState]) -> bool:
 
 def _is_certain(seen: tuple[PortState, ...]) -> bool:
     return seen == (PortState.OPEN,) or _is_shut(seen)
-
-
-def _spans(host: ScannedHost, protocol: Protocol) -> Iterator[tuple[int, int]]:
-    for item in host.asked.get(protocol, "").split(","):
-        first, _, last = item.partition("-")
-        if first:
-            yield int(first), int(last or first)
 
 
 def _program(exposure: Exposure) -> str:

@@ -22,7 +22,6 @@ from portward.scan.space import Block, Order
 from portward.scan.table import RECORD, Table
 
 _PORTS = 65536
-_NO_COLUMN = 0xFFFF
 _HANDSHAKES = 1024
 _CANARIES = 256
 _BATCH = 64
@@ -31,7 +30,6 @@ _WORTH_TWO = 512
 """From so many probes at a time on a second processor takes part."""
 _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _SO_ATTACH_BPF = 50
-_HOST_BYTES = 24
 _CANARY_EVERY = 64
 """Of so many probes, one is followed by a canary."""
 
