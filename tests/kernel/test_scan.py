@@ -388,8 +388,8 @@ def test_udp(host: str) -> None:
                 one.bind((host, port))
                 one.settimeout(20)
             ready.set()
-            while True:
-                for one in select.select([echo, other], [], [], 20)[0]:
+            while not stop.is_set():
+                for one in select.select([echo, other], [], [], 0.1)[0]:
                     data, peer = one.recvfrom(100)
                     if one is echo and data == b"greeting":
                         echo.sendto(b"hello", peer)
@@ -397,8 +397,10 @@ def test_udp(host: str) -> None:
                         with socket.socket(family, socket.SOCK_DGRAM) as transfer:
                             transfer.bind((host, 0))
                             transfer.sendto(b"data", peer)
+            for one in (echo, silent, other):
+                one.close()
 
-        ready = threading.Event()
+        ready, stop = threading.Event(), threading.Event()
         target.background(serve)
         ready.wait()
         target.nft(
@@ -406,7 +408,10 @@ def test_udp(host: str) -> None:
             "add rule inet t in udp dport 82 drop\n"
         )
         udp = (53, 69, 81, 82, 83, 514)
-        found = scan(host, ports=(), udp=udp, greetings={53: (b"wrong", b"greeting")})
+        try:
+            found = scan(host, ports=(), udp=udp, greetings={53: (b"wrong", b"greeting")})
+        finally:
+            stop.set()
         seen = {port.port: (port.state, port.reason) for port in only(found).ports}
         name, prohibited, closed = (
             ("icmpv6", "1/1", "1/4") if ":" in host else ("icmp", "3/13", "3/3")
